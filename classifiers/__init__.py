@@ -1,0 +1,1 @@
+"""Models that judge text: train, evaluate and score them; model files are data, never pickles."""

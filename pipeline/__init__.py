@@ -1,0 +1,1 @@
+"""WARC to token shards, as Apache Beam stages."""

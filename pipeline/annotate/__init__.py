@@ -1,0 +1,1 @@
+"""What is known about a document: language, signals, rules, quality, personal data."""

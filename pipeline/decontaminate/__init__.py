@@ -1,0 +1,1 @@
+"""Benchmark text in training documents: index, scan, cut."""

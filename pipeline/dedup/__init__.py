@@ -1,0 +1,1 @@
+"""Near-duplicates: signatures, bands, components, and which copy stays."""

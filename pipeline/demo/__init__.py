@@ -1,0 +1,1 @@
+"""The embedded sample: a small crawl that the project makes itself."""

@@ -1,0 +1,1 @@
+"""The ground floor: normalisation, words, lines and hashes, vectorised over Arrow buffers."""

@@ -1,0 +1,1 @@
+"""GPT-3's decoder trained on the mixtures."""
