@@ -1,0 +1,277 @@
+"""Objects on s3:// and gs:// through fsspec, with the same retries as http."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from pipeline.errors import CrawlmixError, UsageError
+from pipeline.storage.paths import bucket_and_key, scheme
+from pipeline.storage.retry import (
+    DEFAULT,
+    TRANSIENT_STATUSES,
+    NetworkPolicy,
+    Sleep,
+    TransientError,
+    slot,
+    with_retries,
+)
+
+T = TypeVar("T")
+
+_EXTRAS = {"s3": ("s3fs", "aws"), "gs": ("gcsfs", "gcp")}
+# Classes of botocore, aiohttp and fsspec that stand for a connection that failed; told by name, since none of the
+# three need be installed.
+_CONNECTION_FAULTS = frozenset(
+    {
+        "HTTPClientError",
+        "IncompleteReadError",
+        "ResponseStreamingError",
+        "ResponseParserError",
+        "ClientConnectionError",
+        "ClientPayloadError",
+        "FSTimeoutError",
+        "TimeoutError",
+        "ConnectionError",
+        "IncompleteRead",
+        "ChecksumError",
+    }
+)
+_TRANSIENT_CODES = frozenset(
+    {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException"}
+)
+
+_without_credentials: set[str] = set()  # buckets asked anonymously because no credentials were found
+
+
+class ObjectStore:
+    """The bucket of one URL.
+
+    Credentials and endpoints come from the usual places (environment, configuration files, fsspec's own
+    configuration; AWS_ENDPOINT_URL, STORAGE_EMULATOR_HOST). When none are found s3 is asked anonymously.
+
+    Raises:
+        UsageError: the extra that reads this store is not installed, or the URL names no bucket.
+    """
+
+    def __init__(self, url: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> None:
+        self.scheme = scheme(url)
+        self.bucket = bucket_and_key(url)[0]
+        self._host = f"{self.scheme}://{self.bucket}"
+        self.policy = policy
+        self._sleep = sleep
+        self._module()
+
+    def exists(self, url: str) -> bool:
+        """Say whether there is an object (a folder is none)."""
+        try:
+            return bool(self.run(lambda fs: fs.info(_key(url)), url)["type"] == "file")
+        except NoObjectError:
+            return False
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the objects that match, sorted."""
+        found = self.run(lambda fs: fs.glob(_key(pattern), detail=True), pattern)
+        return sorted(self._url(entry["name"]) for entry in found.values() if entry["type"] == "file")
+
+    def list_dir(self, folder: str) -> list[str]:
+        """Return the names directly below `folder`, sorted; none if it holds nothing."""
+        path = _key(folder).rstrip("/")
+        try:
+            entries = self.run(lambda fs: fs.ls(path, detail=True), folder)
+        except NoObjectError:
+            return []
+        names = {entry["name"].rstrip("/").removeprefix(path).lstrip("/") for entry in entries}
+        return sorted(name for name in names if name)
+
+    def put(self, local: Path, url: str) -> None:
+        """Store a local file at `url`; the object appears whole or not at all."""
+        size = local.stat().st_size
+
+        def upload(fs: Any) -> None:
+            extra = {"max_concurrency": self.policy.max_per_host} if self.scheme == "s3" else {}
+            fs.put_file(os.fspath(local), _key(url), **extra)
+
+        self.run(upload, url)
+        stored = self.run(lambda fs: fs.info(_key(url)), url)["size"]
+        if stored != size:
+            raise CrawlmixError(
+                f"{url}: {stored} bytes are stored of {size}; another build may write to this place"
+            )
+
+    def remove(self, url: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        try:
+            self.run(lambda fs: fs.rm_file(_key(url)), url)
+        except NoObjectError:
+            return
+
+    def run(self, action: Callable[[Any], T], url: str) -> T:
+        """Call `action` with the file system, again after transient faults."""
+        return with_retries(lambda: self.once(action, url), url, self.policy, self._sleep)
+
+    def once(self, action: Callable[[Any], T], url: str) -> T:
+        """Call `action` with the file system while holding one of the bucket's slots; translate what it raises."""
+        with slot(self._host, self.policy):
+            try:
+                return action(self._file_system())
+            except Exception as error:
+                if not self._lacks_credentials(error):
+                    raise _translated(error, url) from error
+                _without_credentials.add(self.bucket)
+            try:
+                return action(self._file_system())
+            except Exception as error:
+                raise _translated(error, url) from error
+
+    def _lacks_credentials(self, error: Exception) -> bool:
+        names = {type(cause).__name__ for cause in _causes(error)}
+        return "NoCredentialsError" in names and self.bucket not in _without_credentials
+
+    def _module(self) -> Any:
+        module, extra = _EXTRAS[self.scheme]
+        try:
+            return __import__(module)
+        except ImportError:
+            raise UsageError(
+                f"reading {self.scheme}:// needs the {extra} extra: pip install 'crawlmix[{extra}]'"
+            ) from None
+
+    def _file_system(self) -> Any:
+        """Return fsspec's instance for this process and thread."""
+        import fsspec
+        from fsspec.config import conf
+
+        policy = self.policy
+        if self.scheme == "gs":
+            # An emulator knows no accounts; without this the search for credentials asks for a metadata server.
+            emulated = {"token": "anon"} if os.environ.get("STORAGE_EMULATOR_HOST") else {}
+            return fsspec.filesystem("gs", **({"use_listings_cache": False} | emulated | conf.get("gs", {})))
+        settings: dict[str, Any] = dict(conf.get("s3", {}))
+        limits = {
+            "connect_timeout": policy.connect_timeout,
+            "read_timeout": policy.read_timeout,
+            "retries": {"total_max_attempts": 1},  # tries are counted here, not in three layers
+        }
+        settings["config_kwargs"] = limits | settings.get("config_kwargs", {})
+        settings["use_listings_cache"] = False
+        if self.bucket in _without_credentials:
+            settings["anon"] = True
+        fs = fsspec.filesystem("s3", **settings)
+        fs.retries = 1
+        return fs
+
+    def _url(self, path: str) -> str:
+        return f"{self.scheme}://{path}"
+
+
+class NoObjectError(UsageError):
+    """The store has no such object or bucket."""
+
+
+class StoredObject:
+    """One object as a `RangeSource`; a change between two ranges is an error, never mixed bytes."""
+
+    def __init__(self, url: str, store: ObjectStore) -> None:
+        self.url = url
+        self._store = store
+        self._state: dict[str, Any] | None = None
+
+    def size(self) -> int:
+        """Return the object's bytes; the first answer also fixes which state of the object is read."""
+        if self._state is None:
+            state = self._store.once(lambda fs: fs.info(_key(self.url)), self.url)
+            if state["type"] != "file":
+                raise UsageError(f"{self.url}: is a folder; name an object")
+            self._state = state
+        return int(self._state["size"])
+
+    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes [start, stop); see `RangeSource`."""
+        self.size()
+        received: list[bytes] = []
+        try:
+            self._store.once(lambda fs: self._fetch(fs, start, stop, received), self.url)
+        except TransientError:
+            yield from received
+            raise
+        except NoObjectError:
+            raise CrawlmixError(f"{self.url}: the object was replaced or removed while it was read") from None
+        yield from received
+
+    def spool(self) -> BinaryIO:
+        """Object stores always give ranges."""
+        raise CrawlmixError(
+            f"{self.url}: this store gives no ranges; fetch the object and name the local copy"
+        )
+
+    def _fetch(self, fs: Any, start: int, stop: int, received: list[bytes]) -> None:
+        state = self._state or {}
+        bucket, key = bucket_and_key(self.url)
+        if self._store.scheme == "gs":
+            # A generation that was overwritten is no longer there: the answer is 404, never other bytes.
+            generation = state.get("generation")
+            received.append(fs.cat_file(f"{bucket}/{key}", start=start, end=stop, generation=generation))
+            return
+        from fsspec.asyn import sync
+
+        request = {"Bucket": bucket, "Key": key, "Range": f"bytes={start}-{stop - 1}"}
+        if state.get("ETag"):
+            request["IfMatch"] = state["ETag"]
+        seconds = self._store.policy.request_timeout
+        sync(fs.loop, asyncio.wait_for, _s3_range(fs, request, received), seconds)
+
+
+async def _s3_range(fs: Any, request: dict[str, str], received: list[bytes]) -> None:
+    """Collect one range in `received`, so that a cut connection leaves what came before it."""
+    answer = await fs._call_s3("get_object", **request)
+    async with answer["Body"] as body:
+        async for chunk in body.content.iter_chunked(256 << 10):
+            received.append(chunk)  # noqa: PERF401  an extend would lose what came before a fault
+
+
+def _key(url: str) -> str:
+    return "/".join(bucket_and_key(url))
+
+
+def _translated(error: Exception, url: str) -> Exception:
+    """Sort an error of s3fs, gcsfs or what lies below them into ours."""
+    if isinstance(error, CrawlmixError | TransientError):
+        return error
+    for cause in _causes(error):
+        status, code, retry_after = _answer(cause)
+        if status in {412, 416}:
+            return CrawlmixError(f"{url}: the object changed while it was read; start again")
+        if status in TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
+            return TransientError(f"{code or 'HTTP'} {status or ''}".strip(), retry_after)
+        if isinstance(cause, FileNotFoundError) or status == 404:
+            return NoObjectError(f"{url}: there is no such object or bucket; check the address in the recipe")
+        # gcsfs says 403 in the text alone.
+        if isinstance(cause, PermissionError) or status in {401, 403} or str(cause).startswith("Forbidden:"):
+            return UsageError(
+                f"{url}: the store refuses access ({code or status or cause}); check the credentials and the address"
+            )
+        if _CONNECTION_FAULTS & {kind.__name__ for kind in type(cause).__mro__}:
+            return TransientError(f"{type(cause).__name__}: {cause}")
+    return CrawlmixError(f"{url}: the store answers: {type(error).__name__}: {error}")
+
+
+def _answer(error: BaseException) -> tuple[int | None, str | None, float | None]:
+    """Return HTTP status, the store's own code, and Retry-After in seconds, as far as `error` holds them."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore.exceptions.ClientError
+        meta = response.get("ResponseMetadata", {})
+        wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
+        code = response.get("Error", {}).get("Code")
+        return meta.get("HTTPStatusCode"), code, float(wait) if wait.isdigit() else None
+    status = getattr(error, "code", None)  # gcsfs.retry.HttpError
+    return (int(str(status)), None, None) if str(status).isdigit() else (None, None, None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__
