@@ -1,0 +1,1 @@
+"""Complete builds, as YAML files."""
