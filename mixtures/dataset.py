@@ -34,7 +34,7 @@ class MixtureDataset:
         MixtureError: the file or the shards are not what they should be.
     """
 
-    def __init__(self, path: Path, *, verify: bool = False, dtype: npt.DTypeLike = None) -> None:
+    def __init__(self, path: Path, *, verify: bool = False, dtype: npt.DTypeLike | None = None) -> None:
         self.path = path
         self.mixture = Mixture.read(path)
         self.dtype = np.dtype(self.mixture.dtype).newbyteorder("<") if dtype is None else np.dtype(dtype)
