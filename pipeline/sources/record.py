@@ -51,7 +51,9 @@ class Selection:
     record_types: frozenset[str] = frozenset({"response", "resource", "conversion"})
     statuses: frozenset[int] = frozenset({200})
     media_types: frozenset[str] = frozenset({"text/html", "application/xhtml+xml", "text/plain"})
-    max_bytes: int = 4 << 20  # of a decoded payload; larger ones are removed as `too_large` without being held
+    max_bytes: int = (
+        4 << 20
+    )  # of a decoded payload; larger ones are removed as `too_large` without being held
 
 
 class Reader(Protocol):

@@ -1,0 +1,232 @@
+"""What a web archive's record is: its HTTP head, its media type, and whether the selection takes it."""
+
+import re
+from dataclasses import dataclass
+
+from pipeline.sources.http_body import decode_body
+from pipeline.sources.record import Record, Selection
+
+MAX_URL = 128 << 10  # bytes; longer ones are no address of anything
+_STATUS_LINE = re.compile(rb"[A-Za-z]{2,8}(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?![0-9A-Za-z])[^\n]*(?:\n|\Z)")
+_PROTOCOL_LINE = re.compile(rb"HTTP/\d[^\n]*(?:\n|\Z)")
+_FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*\Z")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_OPT_OUT = (b"x-robots-tag", b"tdm-reservation", b"tdm-policy")
+
+# Types that say nothing about the content (WHATWG MIME sniffing, section 7, and servers' defaults).
+_UNKNOWN = {"unknown/unknown", "application/unknown", "application/octet-stream", "binary/octet-stream"}
+_HTML_STARTS = re.compile(
+    rb"(?:<\?xml[^>]{0,256}>\s*)?(?:<!--.{0,2048}?-->\s*)*"
+    rb"<(?:!doctype\s+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|link)[\s>/]",
+    re.IGNORECASE | re.DOTALL,
+)
+_SURE_HTML = re.compile(
+    rb"(?:<\?xml[^>]{0,256}>\s*)?(?:<!--.{0,2048}?-->\s*)*<(?:!doctype\s+html|html)[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
+# First bytes of formats that servers send as text (WHATWG MIME sniffing, section 6, and office files).
+_BINARY = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF8", "image/gif"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b\x08", "application/gzip"),
+    (b"Rar!\x1a\x07", "application/vnd.rar"),
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"BZh", "application/x-bzip2"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+    (b"RIFF", "application/x-riff"),
+    (b"OggS\x00", "application/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"wOFF", "font/woff"),
+    (b"wOF2", "font/woff2"),
+    (b"\x00\x00\x01\x00", "image/x-icon"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"\x7fELF", "application/x-executable"),
+    (b"%!PS-Adobe-", "application/postscript"),
+    (b"FWS", "application/x-shockwave-flash"),
+    (b"CWS", "application/x-shockwave-flash"),
+)
+
+
+@dataclass(slots=True)
+class HttpHead:
+    """Status (None: no status line that says one), fields by lower-case name (first wins), start of the body."""
+
+    status: int | None
+    status_line: bytes
+    fields: dict[bytes, bytes]
+    opt_out: tuple[str, ...]
+    body_start: int
+
+
+def parse_fields(block: bytes) -> dict[bytes, bytes]:
+    """Read `Name: value` lines; names in lower case, folded lines joined, the first of equal names wins."""
+    fields: dict[bytes, bytes] = {}
+    name = b""
+    for line in block.split(b"\n"):
+        key, colon, value = line.partition(b":")
+        if line[:1] in {b" ", b"\t"}:
+            if name and len(fields[name]) < MAX_URL:
+                fields[name] = fields[name] + b" " + line.strip()
+            continue
+        if colon:
+            name = key.strip().lower()
+            if name in fields:
+                name = b""
+            else:
+                fields[name] = value.strip()
+    return fields
+
+
+def parse_http(block: bytes) -> HttpHead | None:
+    """Read the HTTP head at the start of a record's block; None if there is none.
+
+    A head without an end stops at the first line that begins a tag.
+    """
+    status = _STATUS_LINE.match(block)
+    line = status or _PROTOCOL_LINE.match(block)
+    if not line:
+        return None
+    begin = line.end()
+    end = block.find(b"\r\n\r\n", begin - 2)
+    body_start = end + 4
+    bare = block.find(b"\n\n", begin - 1, end if end >= 0 else len(block))
+    if bare >= 0:
+        end, body_start = bare, bare + 2
+    if end < 0:
+        end = body_start = len(block)
+    head = block[begin:end]
+    if b"\n<" in head or head[:1] == b"<":
+        cut = begin + (0 if head[:1] == b"<" else head.index(b"\n<") + 1)
+        head, body_start = block[begin:cut], cut
+    fields = parse_fields(head)
+    opt_out: tuple[str, ...] = ()
+    if b"x-robots-tag" in fields or b"tdm-reservation" in fields or b"tdm-policy" in fields:
+        opt_out = _opt_out(head)
+    return HttpHead(int(status[1]) if status else None, line[0].strip(), fields, opt_out, body_start)
+
+
+def _opt_out(head: bytes) -> tuple[str, ...]:
+    lines = (line.partition(b":") for line in head.split(b"\n"))
+    found = ((name.strip().lower(), value.strip()) for name, _, value in lines)
+    return tuple(f"{name.decode()}: {text(value[:1024])}" for name, value in found if name in _OPT_OUT)[:64]
+
+
+def text(value: bytes) -> str:
+    """Decode a header value: UTF-8, else latin-1 as HTTP once had it."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def fill_page(
+    record: Record, block: bytes, size: int, selection: Selection, *, declared: str | None, http: bool
+) -> None:
+    """Judge a record by the page in it, and set its body if it stays.
+
+    Sets `http_status`, `mime`, `charset`, `robots`, `truncated`, `body`, `fate`, `rule`, `detail`. Rules, in this
+    order: `http_status`, `media_type` (as declared), `too_large`, `bad_content_encoding` (failed), `media_type`
+    (of the content).
+
+    Args:
+        record: of a type that the selection takes.
+        block: the record's first bytes; whole unless `size` is larger than what is held.
+        size: bytes of the whole block.
+        selection: what to take.
+        declared: media type that the archive states for the payload, used where HTTP states none.
+        http: the block should begin with an HTTP head (one is recognised elsewhere too).
+    """
+    head = parse_http(block) if http or block.startswith(b"HTTP/") else None
+    transfer = coding = content_type = None
+    body_start = 0
+    if head is not None:
+        body_start = head.body_start
+        record.http_status = head.status
+        record.robots = head.opt_out
+        if head.status not in selection.statuses:
+            _remove(
+                record,
+                "http_status",
+                str(head.status) if head.status is not None else text(head.status_line[:80]),
+            )
+            return
+        fields = head.fields
+        if (value := fields.get(b"content-type")) is not None:
+            content_type = text(value[:1024])
+        if (value := fields.get(b"content-encoding")) is not None:
+            coding = text(value[:1024])
+        if (value := fields.get(b"transfer-encoding")) is not None:
+            transfer = text(value[:1024])
+    if content_type:
+        if charset := _CHARSET.search(content_type):
+            record.charset = charset[1]
+        media_type = _media_type(content_type)
+    else:
+        media_type = None
+    if media_type is None or media_type in _UNKNOWN:
+        media_type = (_media_type(declared) if declared else None) or media_type
+    known = media_type is not None and media_type not in _UNKNOWN
+    record.mime = media_type
+    if known and media_type not in selection.media_types:
+        _remove(record, "media_type", media_type)
+        return
+    if size > len(block):
+        _remove(record, "too_large", f"{size - body_start} bytes as stored")
+        return
+    raw = block[body_start:]
+    if transfer or coding:
+        decoded = decode_body(raw, transfer, coding, selection.max_bytes)
+        if decoded.error == "too_large":
+            _remove(record, "too_large", f"more than {selection.max_bytes} bytes decoded")
+            return
+        if decoded.error:
+            record.fate, record.rule, record.detail = "failed", decoded.error, (coding or transfer or "")[:80]
+            return
+        raw = decoded.data
+        record.truncated = record.truncated or decoded.truncated
+    if len(raw) > selection.max_bytes:
+        _remove(record, "too_large", f"{len(raw)} bytes")
+        return
+    seen = sniff(raw, media_type if known else None)
+    record.mime = seen
+    if seen not in selection.media_types:
+        _remove(record, "media_type", f"{seen or 'unknown'} (declared {media_type or 'nothing'})")
+        return
+    record.body = raw
+
+
+def sniff(body: bytes, declared: str | None) -> str | None:
+    """Return the media type of a body: what it is for sure, else `declared`; None if nothing tells.
+
+    A body that opens like a binary format is that, whatever was declared. Undeclared content is HTML if it opens
+    with one of the tags of WHATWG MIME sniffing, plain text only where that was declared. A plain text that opens
+    with a doctype or `<html>` is HTML.
+    """
+    opening = body[:32]
+    for magic, media_type in _BINARY:
+        if opening.startswith(magic):
+            return media_type
+    if declared is not None and declared != "text/plain":
+        return declared
+    start = body[:4096]
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        start = start.replace(b"\0", b"")[2:]
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if declared is None:
+        return "text/html" if _HTML_STARTS.match(start) else None
+    return "text/html" if _SURE_HTML.match(start) else declared
+
+
+def _media_type(value: str) -> str | None:
+    found = _MEDIA_TYPE.match(value.strip().lower())
+    return found[0][:100] if found else None
+
+
+def _remove(record: Record, rule: str, detail: str | None) -> None:
+    record.fate, record.rule, record.detail = "removed", rule, detail
