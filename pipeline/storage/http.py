@@ -77,6 +77,7 @@ class HttpObject:
         """Return the size that a request for the first byte reveals."""
         if self._identity is None or self._identity.size is None:
             with self._answer({"Range": "bytes=0-0"}) as answer:
+                _check_start(answer, 0)
                 total = _total_size(answer)
                 if total is None:
                     raise NoRangesError
@@ -88,17 +89,13 @@ class HttpObject:
         """Yield the bytes [start, stop); see `RangeSource`."""
         condition = self._identity.condition() if self._identity else {}
         with self._answer({"Range": f"bytes={start}-{stop - 1}", **condition}) as answer:
+            last = _check_start(answer, start)
             self._check(Identity.of(answer.headers, _total_size(answer)))
             if answer.status_code == requests.codes.ok:
                 raise NoRangesError
-            if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            if last is None:
                 raise CrawlmixError(
                     f"{self.url}: the server has no byte {start}; the file changed while it was read"
-                )
-            first, last = _content_range(answer)[:2]
-            if first != start or last is None:
-                raise TransientError(
-                    f"asked for byte {start} on, got `{answer.headers.get('Content-Range')}`"
                 )
             yield from _body(answer, min(last + 1, stop) - start, self._policy)
 
@@ -258,6 +255,16 @@ def _content_range(answer: requests.Response) -> tuple[int | None, int | None, i
     return _number(first), _number(last), _number(total)
 
 
+def _check_start(answer: requests.Response, start: int) -> int | None:
+    """Return the last byte of a partial answer, None for a whole or an empty one; other bytes are a fault."""
+    if answer.status_code != requests.codes.partial_content:
+        return None
+    first, last, _ = _content_range(answer)
+    if first != start or last is None or last < start:
+        raise TransientError(f"asked for byte {start} on, got `{answer.headers.get('Content-Range')}`")
+    return last
+
+
 def _total_size(answer: requests.Response) -> int | None:
     """Return the size of the whole object; None when the answer does not say."""
     if answer.status_code != requests.codes.ok:
@@ -296,7 +303,7 @@ def _fault(error: BaseException, url: str) -> Exception:
             return CrawlmixError(f"{shown(url)}: its certificate is not valid ({cause.verify_message})")
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
             return UsageError(f"{shown(url)}: there is no host of this name; check the address in the recipe")
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError | requests.exceptions.Timeout):
+        if isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError):
             return TransientError("the server did not answer in time")
     last = list(_causes(error))[-1]
     return TransientError(f"{type(last).__name__}: {last}")

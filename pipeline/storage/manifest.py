@@ -1,9 +1,11 @@
 """Lists of files, as Common Crawl publishes them (`warc.paths.gz`), and a fair choice out of them."""
 
-import io
+import gzip
 import logging
 import time
 import zlib
+from collections.abc import Iterator
+from functools import partial
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -17,6 +19,7 @@ from pipeline.storage.retry import DEFAULT, NetworkPolicy, Sleep
 
 _MAX_BYTES = 1 << 30  # decompressed; a monthly crawl of 100,000 files has 14 MB
 _MAX_LINE = 4096
+_PIECE = 64 << 10
 
 _log = logging.getLogger(__name__)
 
@@ -101,32 +104,51 @@ def _lines(url: str, policy: NetworkPolicy, sleep: Sleep) -> dict[str, int]:
     found: dict[str, int] = {}
     with open_input(url, policy, sleep) as raw:
         try:
-            with io.TextIOWrapper(_decompressed(raw), encoding="utf-8-sig", newline="\n") as text:
-                read = number = 0
-                while line := text.readline(_MAX_LINE + 1):
-                    number += 1
-                    read += len(line)
-                    if len(line) > _MAX_LINE or read > _MAX_BYTES:
-                        raise UsageError(f"{shown(url)}: line {number}: too long for a list of files")
-                    path = line.strip()
-                    if path and not path.startswith("#"):
-                        found.setdefault(path, number)
+            for number, line in enumerate(_split(_pieces(raw), shown(url)), start=1):
+                path = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                if path and not path.startswith("#"):
+                    found.setdefault(path, number)
         except (EOFError, zlib.error, zstandard.ZstdError, UnicodeDecodeError, OSError) as error:
             raise UsageError(f"{shown(url)}: is damaged or no list of files ({error})") from error
     return found
 
 
-def _decompressed(raw: BinaryIO) -> BinaryIO:
-    """Undo gzip or zstd, told by the first bytes, whatever the name says."""
-    import gzip
+def _split(pieces: Iterator[bytes], shown_url: str) -> Iterator[bytes]:
+    """Yield lines; the last may lack its end."""
+    rest = b""
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        *lines, rest = (rest + piece).split(b"\n")
+        if total > _MAX_BYTES or max(map(len, [rest, *lines])) > _MAX_LINE:
+            raise UsageError(f"{shown_url}: has more or longer lines than a list of files")
+        yield from lines
+    yield rest
 
+
+def _pieces(raw: BinaryIO) -> Iterator[bytes]:
+    """Undo gzip or zstd, told by the first bytes, whatever the name says; a cut end is an error."""
     magic = raw.read(4)
     raw.seek(0)
     if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]  # it lacks only BinaryIO's name
+        return iter(partial(gzip.GzipFile(fileobj=raw).read, _PIECE), b"")
     if magic == b"\x28\xb5\x2f\xfd":
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-            raw, read_across_frames=True
-        )
-        return io.BufferedReader(reader)
-    return raw
+        return _from_zstd(raw)
+    return iter(partial(raw.read, _PIECE), b"")
+
+
+def _from_zstd(raw: BinaryIO) -> Iterator[bytes]:
+    """Undo zstd frame by frame: the library's own stream reader takes a cut frame for the end of the file."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    frame = None
+    # Small steps bound what one call can unfold: a block of 4 bytes may stand for 128 KiB.
+    while piece := raw.read(1024):
+        while piece:
+            frame = frame or decompressor.decompressobj()
+            unfolded = frame.decompress(piece)
+            piece = b""
+            if frame.eof:
+                piece, frame = frame.unused_data, None
+            yield unfolded
+    if frame is not None:
+        raise EOFError("it ends in the middle")

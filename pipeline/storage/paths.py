@@ -4,7 +4,7 @@ import os
 import posixpath
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from pipeline.errors import UsageError
 
@@ -121,9 +121,9 @@ def shown(url: str) -> str:
     """Return `url` for a message: without password, and without the query, which may be a signature."""
     if not is_remote(url):
         return url
-    parts = urlsplit(url) if scheme(url) in HTTP else None
-    if parts is None:
+    if scheme(url) in OBJECT_STORES:
         return url
+    parts = _parsed(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", "")) + ("?..." if parts.query else "")
 
@@ -135,10 +135,21 @@ def _variable(match: re.Match[str], path: str) -> str:
     return value
 
 
+def _parsed(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    if not named:
+        raise UsageError(f"{url}: is no URL; write {scheme(url)}://HOST/PATH")
+    return parts
+
+
 def _split(url: str) -> tuple[str, str, str]:
     """Split a remote URL into scheme and authority, path, and query with its question mark."""
     if scheme(url) in HTTP:
-        parts = urlsplit(url)
+        parts = _parsed(url)
         query = f"?{parts.query}" if parts.query else ""
         return f"{parts.scheme}://{parts.netloc}", parts.path, query
     bucket, key = bucket_and_key(url)

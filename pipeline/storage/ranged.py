@@ -122,6 +122,15 @@ class RangedFile(io.RawIOBase):
         self._expected = self._position
         return got
 
+    def readall(self) -> bytes:
+        """Return everything from the position on; the inherited one would ask for 8 KiB at a time."""
+        content = bytearray(max(0, self.size() - self._position))
+        view = memoryview(content)
+        got = 0
+        while count := self.readinto(view[got:]):
+            got += count
+        return bytes(view[:got])
+
     def close(self) -> None:
         """Drop what was stored locally."""
         if self._spool is not None:
