@@ -97,6 +97,11 @@ class Sampler:
         partial = np.bincount(self._order[:steps], minlength=len(self.names)).tolist()
         return tuple(turns * weight + extra for weight, extra in zip(self.weights, partial, strict=True))
 
+    def sample_of(self, source: int, ordinal: int) -> int:
+        """Number of the sample that is the `ordinal`-th (from 0) of a source; the inverse of the order."""
+        turn, rank = divmod(ordinal, self.weights[source])
+        return turn * self.period + int(np.flatnonzero(self._order == source)[rank])
+
     @property
     def order(self) -> Int32s:
         """Sources of one period, (period,)."""
