@@ -31,7 +31,7 @@ class ArcFields(tuple[bytes, bytes, bytes]):
 class ArcGrammar:
     """Records of ARC version 1 and 2."""
 
-    name = "ARC"
+    name: ClassVar[str] = "ARC"
     start: ClassVar[re.Pattern[bytes]] = _LINE
     search: ClassVar[re.Pattern[bytes]] = _SEARCH
 
@@ -50,7 +50,7 @@ class ArcGrammar:
             record.fate, record.rule, record.detail = "removed", "record_type", "filedesc"
         else:
             http = url[:5].lower() in {b"http:", b"https"}
-            fill_page(record, found.block, found.size, selection, declared=text(media_type), http=http)
+            fill_page(record, found, selection, declared=text(media_type), http=http)
         return record
 
 

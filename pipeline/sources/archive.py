@@ -1,12 +1,13 @@
 """The reader of web archives: a file, plain or of compressed members, as records and lost bytes."""
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from pipeline.sources.members import Codec, Gzip, Lz4, Member, Zstd, skippable_length, zstd_dictionary
 from pipeline.sources.record import FileRange, Reader, Record, Selection, Skipped
-from pipeline.sources.scan import MAX_HEADER, Feed, Found, Grammar, Junk, scan
+from pipeline.sources.scan import MAX_HEADER, Feed, Found, Grammar, Junk, scan, scan_one
 from pipeline.sources.stored import PLAIN_STEP, StoredBytes
 
 _PROBE = 512  # inflated bytes in which a record must begin
@@ -15,6 +16,8 @@ _OVERRUN = 256 << 10
 _MAX_RATIO = 1040  # deflate makes no more than 1032 bytes out of one
 
 HeadT = TypeVar("HeadT")
+# Yields what a member holds, returns the offset to go on at.
+Accounted = Generator[Record | Skipped, None, int]
 
 
 class ArchiveGrammar(Grammar[HeadT], Protocol[HeadT]):
@@ -155,14 +158,20 @@ class ArchiveReader(Generic[HeadT]):
             position = yield from self._buffered(stored, codec, member)
         self.next_offset = position
 
-    def _buffered(self, stored: StoredBytes, codec: Codec, member: Member) -> Iterator[Record | Skipped]:
+    def _buffered(self, stored: StoredBytes, codec: Codec, member: Member) -> Accounted:
         contents = member.whole or b""
+        feed = Feed(iter(()), bound=len(contents), buffer=contents)
+        feed.ended = True
+        if member.error is None and (found := scan_one(feed, self._grammar)):
+            record = self._grammar.record(found, self._range.selection)
+            record.offset, record.length = member.offset, member.end - member.offset
+            self.next_offset = member.end
+            yield record
+            return member.end
         following = self._after(stored, codec, member)
         here = member.offset
         stop = min(max(member.end, here + 1), following)
         self.next_offset = following
-        feed = Feed(iter(()), bound=len(contents), buffer=contents)
-        feed.ended = True
         index = 0
         for item in scan(feed, self._grammar, self._limit):
             if isinstance(item, Junk):
@@ -183,7 +192,7 @@ class ArchiveReader(Generic[HeadT]):
 
     def _streamed(
         self, stored: StoredBytes, codec: Codec, member: Member, pieces: bytes
-    ) -> Iterator[Record | Skipped]:
+    ) -> Accounted:
         bound = (stored.size - member.offset) * _MAX_RATIO if codec.name == "gzip" else 1 << 62
         feed = Feed(member.pieces, bound=bound, buffer=pieces)
         index = 0
@@ -251,12 +260,12 @@ class PlainFeed(Feed):
         self.base = upto
         self.ended = upto >= self._stored.size or (self.ended and upto < held)
 
-    def fits(self, end: int, grammar: Grammar[HeadT]) -> bool | None:
+    def fits(self, end: int, start: re.Pattern[bytes]) -> bool | None:
         if end > self._stored.size:
             return False
         tail = self._stored.read(end, 4096)
         after = tail.lstrip(b"\r\n")
-        return tail.startswith((b"\r\n\r\n", b"\n\n")) or not after or bool(grammar.start.match(after))
+        return tail.startswith((b"\r\n\r\n", b"\n\n")) or not after or bool(start.match(after))
 
 
 def _take(member: Member, limit: int) -> tuple[bytes, bool]:

@@ -41,8 +41,8 @@ class Member:
 class Codec(Protocol):
     """A compression whose members can be found and opened one by one."""
 
-    name: str
-    magic: re.Pattern[bytes]
+    name: ClassVar[str]
+    magic: ClassVar[re.Pattern[bytes]]
 
     def open(self, stored: StoredBytes, offset: int, limit: int) -> Member:
         """Open the member at `offset`; it may be inflated at once if it holds at most `limit` bytes."""
@@ -56,7 +56,7 @@ class Codec(Protocol):
 class Gzip:
     """Gzip members: FastWARC's inflater where a member is whole and small, zlib in steps everywhere else."""
 
-    name = "gzip"
+    name: ClassVar[str] = "gzip"
     magic: ClassVar[re.Pattern[bytes]] = re.compile(rb"\x1f\x8b\x08")
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ class Zstd:
     Source: IIPC proposal "zstd compression of WARC", a skippable frame 0x184D2A5D at the start of the file.
     """
 
-    name = "zstd"
+    name: ClassVar[str] = "zstd"
     magic: ClassVar[re.Pattern[bytes]] = re.compile(rb"\x28\xb5\x2f\xfd")
 
     def __init__(self, dictionary: bytes = b"") -> None:
@@ -229,7 +229,7 @@ class Zstd:
 class Lz4:
     """LZ4 frames, inflated by FastWARC."""
 
-    name = "lz4"
+    name: ClassVar[str] = "lz4"
     magic: ClassVar[re.Pattern[bytes]] = re.compile(rb"\x04\x22\x4d\x18")
 
     def open(self, stored: StoredBytes, offset: int, limit: int) -> Member:  # noqa: ARG002 - pieces are as fast

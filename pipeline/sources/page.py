@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipeline.sources.http_body import decode_body
 from pipeline.sources.record import Record, Selection
@@ -51,6 +52,20 @@ _BINARY = (
     (b"FWS", "application/x-shockwave-flash"),
     (b"CWS", "application/x-shockwave-flash"),
 )
+_MAGIC = tuple(magic for magic, _ in _BINARY)
+
+
+class Block(Protocol):
+    """A record's block as it is held: data[block_start:block_stop], the first bytes of `size`."""
+
+    @property
+    def data(self) -> bytes: ...  # noqa: D102 - the class says it
+    @property
+    def block_start(self) -> int: ...  # noqa: D102
+    @property
+    def block_stop(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
 
 
 @dataclass(slots=True)
@@ -65,10 +80,25 @@ class HttpHead:
 
 
 def parse_fields(block: bytes) -> dict[bytes, bytes]:
-    """Read `Name: value` lines; names in lower case, folded lines joined, the first of equal names wins."""
+    """Read `Name: value` lines; names in lower case, folded lines joined, the first of equal names wins.
+
+    Values keep the blanks around them, since few are looked at.
+    """
+    lines = block.split(b"\n")
+    try:
+        fields = {name.lower(): value for name, value in [line.split(b":", 1) for line in lines]}
+    except ValueError:  # a line without a colon
+        return _parse_odd_fields(lines)
+    if len(fields) != len(lines) or b"\n " in block or b"\n\t" in block or b" :" in block or b"\t:" in block:
+        return _parse_odd_fields(lines)
+    return fields
+
+
+def _parse_odd_fields(lines: list[bytes]) -> dict[bytes, bytes]:
+    """Read repeated names, folded lines and lines that are no fields, a line at a time."""
     fields: dict[bytes, bytes] = {}
     name = b""
-    for line in block.split(b"\n"):
+    for line in lines:
         key, colon, value = line.partition(b":")
         if line[:1] in {b" ", b"\t"}:
             if name and len(fields[name]) < MAX_URL:
@@ -83,27 +113,28 @@ def parse_fields(block: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def parse_http(block: bytes) -> HttpHead | None:
-    """Read the HTTP head at the start of a record's block; None if there is none.
+def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
+    """Read the HTTP head at the start of a record's block, data[start:stop]; None if there is none.
 
     A head without an end stops at the first line that begins a tag.
     """
-    status = _STATUS_LINE.match(block)
-    line = status or _PROTOCOL_LINE.match(block)
+    status = _STATUS_LINE.match(data, start, stop)
+    line = status or _PROTOCOL_LINE.match(data, start, stop)
     if not line:
         return None
     begin = line.end()
-    end = block.find(b"\r\n\r\n", begin - 2)
+    end = data.find(b"\r\n\r\n", begin - 2, stop)
     body_start = end + 4
-    bare = block.find(b"\n\n", begin - 1, end if end >= 0 else len(block))
+    bare = data.find(b"\n\n", begin - 1, end if end >= 0 else stop)
     if bare >= 0:
         end, body_start = bare, bare + 2
     if end < 0:
-        end = body_start = len(block)
-    head = block[begin:end]
+        end = body_start = stop
+    head = data[begin:end]
     if b"\n<" in head or head[:1] == b"<":
         cut = begin + (0 if head[:1] == b"<" else head.index(b"\n<") + 1)
-        head, body_start = block[begin:cut], cut
+        head, body_start = data[begin:cut], cut
+    head = head.rstrip(b"\r\n")
     fields = parse_fields(head)
     opt_out: tuple[str, ...] = ()
     if b"x-robots-tag" in fields or b"tdm-reservation" in fields or b"tdm-policy" in fields:
@@ -112,22 +143,20 @@ def parse_http(block: bytes) -> HttpHead | None:
 
 
 def _opt_out(head: bytes) -> tuple[str, ...]:
-    lines = (line.partition(b":") for line in head.split(b"\n"))
+    lines = (line.partition(b":") for line in head.split(b"\n")[:10_000])
     found = ((name.strip().lower(), value.strip()) for name, _, value in lines)
     return tuple(f"{name.decode()}: {text(value[:1024])}" for name, value in found if name in _OPT_OUT)[:64]
 
 
 def text(value: bytes) -> str:
-    """Decode a header value: UTF-8, else latin-1 as HTTP once had it."""
+    """Decode a header value, blanks around it removed: UTF-8, else latin-1 as HTTP once had it."""
     try:
-        return value.decode()
+        return value.decode().strip()
     except UnicodeDecodeError:
-        return value.decode("latin-1")
+        return value.decode("latin-1").strip()
 
 
-def fill_page(
-    record: Record, block: bytes, size: int, selection: Selection, *, declared: str | None, http: bool
-) -> None:
+def fill_page(record: Record, found: Block, selection: Selection, *, declared: str | None, http: bool) -> None:
     """Judge a record by the page in it, and set its body if it stays.
 
     Sets `http_status`, `mime`, `charset`, `robots`, `truncated`, `body`, `fate`, `rule`, `detail`. Rules, in this
@@ -136,15 +165,14 @@ def fill_page(
 
     Args:
         record: of a type that the selection takes.
-        block: the record's first bytes; whole unless `size` is larger than what is held.
-        size: bytes of the whole block.
+        found: where its block lies.
         selection: what to take.
         declared: media type that the archive states for the payload, used where HTTP states none.
         http: the block should begin with an HTTP head (one is recognised elsewhere too).
     """
-    head = parse_http(block) if http or block.startswith(b"HTTP/") else None
+    data, body_start, stop = found.data, found.block_start, found.block_stop
+    head = parse_http(data, body_start, stop) if http or data.startswith(b"HTTP/", body_start, stop) else None
     transfer = coding = content_type = None
-    body_start = 0
     if head is not None:
         body_start = head.body_start
         record.http_status = head.status
@@ -176,10 +204,10 @@ def fill_page(
     if known and media_type not in selection.media_types:
         _remove(record, "media_type", media_type)
         return
-    if size > len(block):
-        _remove(record, "too_large", f"{size - body_start} bytes as stored")
+    if found.size > stop - found.block_start:
+        _remove(record, "too_large", f"{found.size - (body_start - found.block_start)} bytes as stored")
         return
-    raw = block[body_start:]
+    raw = data[body_start:stop]
     if transfer or coding:
         decoded = decode_body(raw, transfer, coding, selection.max_bytes)
         if decoded.error == "too_large":
@@ -208,10 +236,8 @@ def sniff(body: bytes, declared: str | None) -> str | None:
     with one of the tags of WHATWG MIME sniffing, plain text only where that was declared. A plain text that opens
     with a doctype or `<html>` is HTML.
     """
-    opening = body[:32]
-    for magic, media_type in _BINARY:
-        if opening.startswith(magic):
-            return media_type
+    if body.startswith(_MAGIC):
+        return next(media_type for magic, media_type in _BINARY if body.startswith(magic))
     if declared is not None and declared != "text/plain":
         return declared
     start = body[:4096]

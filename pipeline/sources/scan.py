@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 MAX_HEADER = 2 << 20  # bytes of one header block; the largest seen on the web are below 1 MB
 _OVERLAP = 4 << 10  # bytes in which a search pattern must match
@@ -27,14 +27,17 @@ class Head(Generic[HeadT]):
 class Found(Generic[HeadT]):
     """A record at [start, end) of the feed.
 
-    `block` holds its first bytes, at most the scan's limit; `size` is the length of the whole block.
+    `data[block_start:block_stop]` is its block, or the first bytes of it, at most the scan's limit; `size` is the
+    length of the whole block.
     `problem` is None, or `wrong_length`, `short_body`, `bad_length`.
     """
 
     start: int
     end: int
     fields: HeadT
-    block: bytes
+    data: bytes
+    block_start: int
+    block_stop: int
     size: int
     problem: str | None = None
 
@@ -89,17 +92,22 @@ class Feed:
         self.buffer = self.buffer[upto - self.base :]
         self.base = upto
 
-    def fits(self, end: int, grammar: "Grammar[HeadT]") -> bool | None:
-        """Say whether a record could end at `end`, beyond the buffer; None if that cannot be seen from here."""
+    def fits(self, end: int, start: re.Pattern[bytes]) -> bool | None:  # noqa: ARG002 - for feeds that look ahead
+        """Say whether a record could end at `end`, beyond the buffer; None if that cannot be seen from here.
+
+        Args:
+            end: position behind the block.
+            start: matches at the start of a record.
+        """
         return False if end > self.bound else None
 
 
 class Grammar(Protocol[HeadT]):
     """What tells the records of one kind of archive: WARC or ARC."""
 
-    name: str
-    start: re.Pattern[bytes]  # matches at the start of a record
-    search: re.Pattern[bytes]  # finds one in damaged data; stricter than `start`, matches in 4 KiB
+    name: ClassVar[str]
+    start: ClassVar[re.Pattern[bytes]]  # matches at the start of a record
+    search: ClassVar[re.Pattern[bytes]]  # finds one in damaged data; stricter than `start`, matches in 4 KiB
 
     def head(self, feed: Feed, start: int) -> Head[HeadT] | None:
         """Read the header of the record at `start`, filling the feed; None if there is none."""
@@ -134,6 +142,21 @@ def scan(feed: Feed, grammar: Grammar[HeadT], limit: int) -> Iterator[Found[Head
         position = found.end
 
 
+def scan_one(feed: Feed, grammar: Grammar[HeadT]) -> Found[HeadT] | None:
+    """Return the record that takes up a whole, ended feed exactly; None if `scan` must find out what is there.
+
+    Archives with one member for each record are read through this short cut; the outcome is that of `scan`.
+    """
+    buffer = feed.buffer
+    head = grammar.head(feed, 0)
+    if head is None or head.length is None:
+        return None
+    begin, end = head.block_start, head.block_start + head.length
+    if end + 4 != len(buffer) or not buffer.endswith(b"\r\n\r\n"):
+        return None
+    return Found(0, end + 4, head.fields, buffer, begin, end, head.length)
+
+
 def _after_blank(feed: Feed, position: int) -> int:
     while True:
         begin = position - feed.base
@@ -153,49 +176,53 @@ def _frame(feed: Feed, grammar: Grammar[HeadT], start: int, head: Head[HeadT], l
     begin, length = head.block_start, head.length
     if length is None:
         end = _find(feed, grammar, begin)
-        return Found(start, end, head.fields, b"", 0, "bad_length")
+        return Found(start, end, head.fields, b"", 0, 0, 0, "bad_length")
     end = begin + length
     if length <= limit:
         feed.fill(end + 4)
         base, buffer = feed.base, feed.buffer
         if buffer[end - base : end - base + 4] == b"\r\n\r\n":
-            return Found(start, end + 4, head.fields, buffer[begin - base : end - base], length)
+            return Found(start, end + 4, head.fields, buffer, begin - base, end - base, length)
         whole = end <= base + len(buffer)
         if whole and _may_end(feed, grammar, end):
-            return Found(start, end, head.fields, feed.buffer[begin - feed.base : end - feed.base], length)
-        return _reframe(feed, grammar, start, head, end, limit, short=not whole)
+            return Found(start, end, head.fields, feed.buffer, begin - feed.base, end - feed.base, length)
+        return _reframe(feed, grammar, (start, end), head, limit=limit, short=not whole)
     feed.fill(begin + limit)
-    fits = feed.fits(end, grammar)
+    fits = feed.fits(end, grammar.start)
     if fits is False:
-        return _reframe(feed, grammar, start, head, end, limit, short=end > feed.bound)
+        return _reframe(feed, grammar, (start, end), head, limit=limit, short=end > feed.bound)
     block = feed.buffer[begin - feed.base : begin - feed.base + limit]
     feed.drop(end)
     if feed.ended and end > feed.base + len(feed.buffer):
-        return Found(start, feed.base + len(feed.buffer), head.fields, block, length, "short_body")
+        return Found(start, feed.base + len(feed.buffer), head.fields, block, 0, len(block), length, "short_body")
     problem = None if _may_end(feed, grammar, end) else "wrong_length"
-    return Found(start, end, head.fields, block, length, problem)
+    return Found(start, end, head.fields, block, 0, len(block), length, problem)
 
 
 def _reframe(
-    feed: Feed, grammar: Grammar[HeadT], start: int, head: Head[HeadT], end: int, limit: int, *, short: bool
+    feed: Feed, grammar: Grammar[HeadT], extent: tuple[int, int], head: Head[HeadT], *, limit: int, short: bool
 ) -> Found[HeadT]:
     """Frame a record whose length is wrong by the start of the next one, or by the end of the data."""
+    start, end = extent
     begin = head.block_start
     feed.fill(begin + limit)
     base, buffer = feed.base, feed.buffer
     following = grammar.search.search(buffer, begin - base)
     if following:
         block = buffer[begin - base : following.start()].rstrip(b"\r\n")
-        return Found(start, base + following.start(), head.fields, block[:limit], len(block), "wrong_length")
+        held = min(limit, len(block))
+        return Found(start, base + following.start(), head.fields, block, 0, held, len(block), "wrong_length")
     if feed.ended:
         block = buffer[begin - base :]
+        held = min(limit, len(block))
         problem = "short_body" if short else "wrong_length"
-        return Found(start, base + len(buffer), head.fields, block[:limit], len(block), problem)
+        return Found(start, base + len(buffer), head.fields, block, 0, held, len(block), problem)
     block = buffer[begin - base : begin - base + limit]
     following_start = _find(feed, grammar, begin)
     if short or following_start < end:
         end = following_start
-    return Found(start, end, head.fields, block, end - begin, "short_body" if short else "wrong_length")
+    problem = "short_body" if short else "wrong_length"
+    return Found(start, end, head.fields, block, 0, len(block), end - begin, problem)
 
 
 def _may_end(feed: Feed, grammar: Grammar[HeadT], end: int) -> bool:

@@ -25,12 +25,13 @@ _TRUNCATED = frozenset({"length", "time", "disconnect", "unspecified"})
 class WarcGrammar:
     """Records as ISO 28500 has them, read as leniently as archives need it."""
 
-    name = "WARC"
+    name: ClassVar[str] = "WARC"
     start: ClassVar[re.Pattern[bytes]] = _VERSION
     search: ClassVar[re.Pattern[bytes]] = _SEARCH
 
     def head(self, feed: Feed, start: int) -> Head[WarcFields] | None:
-        feed.fill(start + 4096)
+        if not feed.ended:
+            feed.fill(start + 4096)
         begin = start - feed.base
         version = _VERSION.match(feed.buffer, begin)
         if not version:
@@ -48,7 +49,7 @@ class WarcGrammar:
                 return None
             end, block_start = blank.start(), blank.end()
         fields = parse_fields(buffer[begin + version.end() - version.start() : end])
-        length = fields.get(b"content-length", b"")
+        length = fields.get(b"content-length", b"").strip()
         return Head(feed.base + block_start, int(length) if _LENGTH.fullmatch(length) else None, fields)
 
     def record(self, found: Found[WarcFields], selection: Selection) -> Record:
@@ -82,37 +83,39 @@ class WarcGrammar:
         http = record_type == "response" and (
             not content_type or content_type.lower().startswith("application/http")
         )
-        if not http and not found.block.startswith(b"HTTP/"):
+        if not http and not found.data.startswith(b"HTTP/", found.block_start, found.block_stop):
             # A resource or a conversion is its own payload; a response by another protocol too (`text/dns`).
             declared = content_type or declared
         if record_type == "conversion":
             _fill_text(record, found, selection, declared)
         else:
-            fill_page(record, found.block, found.size, selection, declared=declared, http=http)
+            fill_page(record, found, selection, declared=declared, http=http)
         return record
 
 
 def _fill_text(record: Record, found: Found[WarcFields], selection: Selection, declared: str | None) -> None:
     """Take the text of a WET record; other conversions are judged like a page."""
     if declared is None or declared.partition(";")[0].strip().lower() != "text/plain":
-        fill_page(record, found.block, found.size, selection, declared=declared, http=False)
+        fill_page(record, found, selection, declared=declared, http=False)
         return
     record.mime = "text/plain"
     if record.mime not in selection.media_types:
         record.fate, record.rule, record.detail = "removed", "media_type", record.mime
     elif found.size > selection.max_bytes:
         record.fate, record.rule, record.detail = "removed", "too_large", f"{found.size} bytes"
-    elif not looks_like_text(found.block):
+    elif not looks_like_text(found.data[found.block_start : found.block_stop]):
         record.fate, record.rule, record.detail = "removed", "media_type", "binary (declared text/plain)"
     else:
         record.charset = "utf-8"
-        record.text = found.block.decode("utf-8", "replace")
+        record.text = found.data[found.block_start : found.block_stop].decode("utf-8", "replace")
 
 
 def normal_date(date: str) -> str | None:
     """Return a WARC-Date as `YYYY-MM-DDTHH:MM:SSZ`; None if it is no W3C date and time in UTC."""
-    found = _DATE.fullmatch(date.strip())
-    return f"{found[1]}T{found[2]}Z" if found else None
+    found = _DATE.fullmatch(date)
+    if not found or len(date) == 20:
+        return date if found else None
+    return f"{found[1]}T{found[2]}Z"
 
 
 class WarcReader(ArchiveReader[WarcFields]):
