@@ -54,7 +54,7 @@ class Archive:
             "WARC-IP-Address": f"192.0.2.{1 + len(page.host) % 200}",
         }
         request_id = f"<urn:uuid:{uuid5(NAMESPACE_URL, f'request {page.url}')}>"
-        response_id = f"<urn:uuid:{page.uuid}>"
+        response_id = f"<{page.id}>"
         path = "/" + page.url.split("/", maxsplit=3)[3]
         get = StatusAndHeaders(
             f"GET {path} HTTP/1.1",

@@ -1,6 +1,5 @@
 """The unusual part of the sample's crawl: charsets, codings, opt-outs, failures, planted and hostile pages."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ from pipeline.demo.chance import Chance
 from pipeline.demo.crawl import foreign_article
 from pipeline.demo.layouts import blog, magazine, paragraphs_html, plain
 from pipeline.demo.page import Page
-from pipeline.demo.portable import brotli_stored, chunked, gzip_member
+from pipeline.demo.portable import brotli_stored, chunked, gzip_member, zlib_stream
 from pipeline.demo.prose import TOPICS, Article, Writer
 
 _DEEP_LEVELS = 3000
@@ -93,7 +92,7 @@ def coded_pages(writer: Writer, chance: Chance) -> list[Page]:
         plain_body = magazine(article.title, article.paragraphs, "codings.example", chance.of(case)).encode()
         coding, body = {
             "gzip": (("Content-Encoding", "gzip"), gzip_member(plain_body)),
-            "deflate": (("Content-Encoding", "deflate"), _zlib_stream(plain_body)),
+            "deflate": (("Content-Encoding", "deflate"), zlib_stream(plain_body)),
             "br": (("Content-Encoding", "br"), brotli_stored(plain_body)),
             "chunked": (("Transfer-Encoding", "chunked"), chunked(plain_body)),
             "gzip and chunked": (("Content-Encoding", "gzip"), chunked(gzip_member(plain_body))),
@@ -105,11 +104,6 @@ def coded_pages(writer: Writer, chance: Chance) -> list[Page]:
         url = f"https://codings.example/{i}"
         pages.append(Page("coding", url, body, article.text, headers=tuple(headers), detail=case))
     return pages
-
-
-def _zlib_stream(data: bytes) -> bytes:
-    squeeze = zlib.compressobj(6, zlib.DEFLATED, 15, 8, zlib.Z_HUFFMAN_ONLY)
-    return squeeze.compress(data) + squeeze.flush()
 
 
 def answers_without_a_page() -> list[Page]:

@@ -1,7 +1,7 @@
 """A page of the sample's crawl as a server would send it, and what is known about it."""
 
 from dataclasses import dataclass
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Page:
     detail: str | None = None
 
     @property
-    def uuid(self) -> UUID:
-        """The record's id, derived from the URL, so that it is the same in every sample."""
-        return uuid5(NAMESPACE_URL, self.url)
+    def id(self) -> str:
+        """The record's id, without the angle brackets; derived from the URL alone."""
+        return f"urn:uuid:{uuid5(NAMESPACE_URL, self.url)}"
 
     @property
     def host(self) -> str:

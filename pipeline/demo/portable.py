@@ -26,6 +26,11 @@ def gzip_member(data: bytes) -> bytes:
     return _GZIP_HEADER + deflate(data) + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
 
+def zlib_stream(data: bytes) -> bytes:
+    """Return a zlib stream (RFC 1950) that holds `data`, as HTTP calls for under the name `deflate`."""
+    return b"\x78\x9c" + deflate(data) + struct.pack(">I", zlib.adler32(data))
+
+
 def brotli_stored(data: bytes) -> bytes:
     """Return a brotli stream (RFC 7932, section 9.2) that holds `data` as one uncompressed meta-block.
 

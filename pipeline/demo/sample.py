@@ -124,8 +124,7 @@ def _crawl(pages: Sequence[Page]) -> tuple[list[Archive], list[Place]]:
 def _entry(page: Page, place: Place, index: int) -> dict[str, Any]:
     """Describe a page; keys without a value are left out."""
     entry = {
-        "id": str(page.uuid),
-        "record_id": f"<urn:uuid:{page.uuid}>",
+        "id": page.id,
         "url": page.url,
         "kind": page.kind,
         "file": f"crawl/{_file_name(index % WARC_FILES)}",
