@@ -39,6 +39,7 @@ _CONNECTION_FAULTS = frozenset(
         "ChecksumError",
     }
 )
+_LIBRARIES = frozenset({"botocore", "aiobotocore", "aiohttp", "s3fs", "gcsfs", "google"})
 _TRANSIENT_CODES = frozenset(
     {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException"}
 )
@@ -119,12 +120,12 @@ class ObjectStore:
                 return action(self._file_system())
             except Exception as error:
                 if not self._lacks_credentials(error):
-                    raise _translated(error, url) from error
+                    raise _translated(error, url, anonymous=self.bucket in _without_credentials) from error
                 _without_credentials.add(self.bucket)
             try:
                 return action(self._file_system())
             except Exception as error:
-                raise _translated(error, url) from error
+                raise _translated(error, url, anonymous=True) from error
 
     def _lacks_credentials(self, error: Exception) -> bool:
         names = {type(cause).__name__ for cause in _causes(error)}
@@ -227,16 +228,17 @@ class StoredObject:
 async def _s3_range(fs: Any, request: dict[str, str], received: list[bytes]) -> None:
     """Collect one range in `received`, so that a cut connection leaves what came before it."""
     answer = await fs._call_s3("get_object", **request)
-    async with answer["Body"] as body:
-        async for chunk in body.content.iter_chunked(256 << 10):
-            received.append(chunk)  # noqa: PERF401  an extend would lose what came before a fault
+    body = answer["Body"]
+    async with body:  # what it enters differs between versions of aiobotocore, so `body` itself is read
+        while chunk := await body.read(256 << 10):
+            received.append(chunk)
 
 
 def _key(url: str) -> str:
     return "/".join(bucket_and_key(url))
 
 
-def _translated(error: Exception, url: str) -> Exception:
+def _translated(error: Exception, url: str, *, anonymous: bool) -> Exception:
     """Sort an error of s3fs, gcsfs or what lies below them into ours."""
     if isinstance(error, CrawlmixError | TransientError):
         return error
@@ -250,12 +252,15 @@ def _translated(error: Exception, url: str) -> Exception:
             return NoObjectError(f"{url}: there is no such object or bucket; check the address in the recipe")
         # gcsfs says 403 in the text alone.
         if isinstance(cause, PermissionError) or status in {401, 403} or str(cause).startswith("Forbidden:"):
+            asked = " without credentials, since none were found" if anonymous else ""
             return UsageError(
-                f"{url}: the store refuses access ({code or status or cause}); check the credentials and the address"
+                f"{url}: the store refuses access{asked} ({code or status or cause}); check the credentials and the address"
             )
         if _CONNECTION_FAULTS & {kind.__name__ for kind in type(cause).__mro__}:
             return TransientError(f"{type(cause).__name__}: {cause}")
-    return CrawlmixError(f"{url}: the store answers: {type(error).__name__}: {error}")
+    if isinstance(error, OSError | ValueError) or type(error).__module__.partition(".")[0] in _LIBRARIES:
+        return CrawlmixError(f"{url}: the store cannot be used: {type(error).__name__}: {error}")
+    return error
 
 
 def _answer(error: BaseException) -> tuple[int | None, str | None, float | None]:
