@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from text.buffers import Bytes, Offsets, TextBuffer
 
-BATCH_BYTES = 1 << 16  # temporaries of this many bytes stay in a core's L2 cache
-PIECE_BYTES = 4 << 20  # longer texts are read in pieces, so that memory does not grow with them
+BATCH_BYTES = 1 << 18  # 256 KiB: numpy calls cost little beside their work, and temporaries still fit a cache
+PIECE_BYTES = 1 << 20  # longer texts are read in pieces, so that memory does not grow with them
 
 
 @dataclass(frozen=True, slots=True)
