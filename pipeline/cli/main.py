@@ -1,0 +1,82 @@
+"""The `crawlmix` command: finds the subcommand, and turns the user's mistakes into one line and an exit code."""
+
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from pipeline.errors import as_user_error
+
+# name of the command: module and function, imported when it is used
+_COMMANDS = {
+    "demo": ("demo", "Build the embedded sample, end to end."),
+    "init": ("init", "Write a commented recipe to start from."),
+    "schema": ("schema", "Print the JSON Schema of recipes, for editors."),
+    "check": ("check", "Find everything that can be wrong before work starts."),
+    "build": ("build", "Build a recipe into a workspace."),
+    "status": ("status", "Show what a workspace holds and what is done."),
+    "explain": ("explain", "Show what became of one page at every stage, and why."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"pipeline.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], list(_COMMANDS), n=1)
+            if near:
+                raise click.UsageError(f"no command `{args[0]}`; did you mean `{near[0]}`?", ctx) from error
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="crawlmix")
+def cli() -> None:
+    """Turn Common Crawl into a training set, and the training set into a model."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits 0 done, 1 failed, 2 wrong usage, 3 a bug (the only case with a traceback)."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        cli.main(arguments, prog_name="crawlmix", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("crawlmix: interrupted; the same command continues where it stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001  the one place where a bug's traceback is shown
+        if (told := as_user_error(error)) is not None:
+            click.echo(f"crawlmix: {told}", err=True)
+            return told.exit_code
+        traceback.print_exc()
+        click.echo("crawlmix: this is a bug, please report it with the lines above", err=True)
+        return 3
+    return 0

@@ -1,0 +1,128 @@
+"""What the stages of one build share: recipe, workspace, engine, progress, and the record of what was done."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.pool import Done, Job, WorkerPool
+from pipeline.progress import Progress
+from pipeline.recipe import Recipe
+from pipeline.storage.listing import list_dir, remove
+from pipeline.storage.reading import exists, open_input
+from pipeline.workspace import PartState, Workspace, read_state
+
+
+@dataclass
+class StageRecord:
+    """A line of `build.json`."""
+
+    name: str
+    fingerprint: str = ""
+    parts: int = 0
+    done: int = 0  # parts made by this call; the others were there already
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """A part to be: which job makes it, and how to know that it is made."""
+
+    source: str
+    index: int
+    output: str
+    fingerprint: str
+    job: Job
+    size: int = 0  # bytes of input, for the ETA
+
+
+@dataclass
+class Context:
+    """One call of `build`."""
+
+    recipe: Recipe
+    workspace: Workspace
+    pool: WorkerPool
+    progress: Progress
+    beam_options: Sequence[str] = ()
+    language_model_digest: str = ""
+    records: list[StageRecord] = field(default_factory=list)
+
+    def make_parts(self, stage: str, plans: Sequence[PartPlan], record: StageRecord) -> list[PartState]:
+        """Make the parts that are not there with their current fingerprint; return the states of all, in order.
+
+        Raises:
+            CrawlmixError: a part could not be made.
+        """
+        self._make(stage, plans, [plan for plan in plans if not self._is_done(plan)], record)
+        states = []
+        for plan in plans:
+            state = read_state(plan.output)
+            if state is None or state.fingerprint != plan.fingerprint:
+                raise RuntimeError(f"{stage}: {plan.output} was made and is not there")
+            states.append(state)
+        return states
+
+    def make_files(self, stage: str, plans: Sequence[PartPlan], record: StageRecord) -> None:
+        """Make parts whose `output` is a JSON note with a `fingerprint`, written last; as `make_parts` does."""
+        self._make(stage, plans, [plan for plan in plans if not self._has_note(plan)], record)
+
+    def _make(self, stage: str, plans: Sequence[PartPlan], todo: Sequence[PartPlan], record: StageRecord) -> None:
+        record.parts = max(record.parts, len(plans))
+        if not todo:
+            return
+        from pipeline.stage import run_jobs  # late: Beam takes seconds to import
+
+        self.progress.begin(stage, len(todo), sum(plan.size for plan in todo))
+        self.pool.on_progress = self.progress.add
+        counters = run_jobs(
+            stage,
+            [plan.job for plan in todo],
+            manifest=self.workspace.work(f"{stage}.jobs.jsonl"),
+            beam_options=self.beam_options,
+            pool=self.pool,
+            on_done=self._part_done,
+        )
+        self.progress.end()
+        record.done += len(todo)
+        record.cpu_seconds += counters.get("cpu_ms", 0) / 1000
+
+    def _part_done(self, _done: Done) -> None:
+        self.progress.part_done()
+
+    @staticmethod
+    def _is_done(plan: PartPlan) -> bool:
+        state = read_state(plan.output)
+        return state is not None and state.fingerprint == plan.fingerprint
+
+    @staticmethod
+    def _has_note(plan: PartPlan) -> bool:
+        if not exists(plan.output):
+            return False
+        with open_input(plan.output) as stream:
+            note = json.loads(stream.read())
+        return bool(note["fingerprint"] == plan.fingerprint)
+
+    def begin(self, name: str) -> tuple[StageRecord, float]:
+        """Open the record of a stage."""
+        record = StageRecord(name)
+        self.records.append(record)
+        return record, time.monotonic()
+
+    @staticmethod
+    def by_source(plans: Sequence[PartPlan], states: Sequence[PartState]) -> dict[str, list[PartState]]:
+        """Group the states of parts by their source, in order."""
+        grouped: dict[str, list[PartState]] = {}
+        for plan, state in zip(plans, states, strict=True):
+            grouped.setdefault(plan.source, []).append(state)
+        return grouped
+
+    def clean(self, table: str, parts: Mapping[str, int]) -> None:
+        """Remove the parts of `table` that the recipe does not have any more."""
+        for source in list_dir(self.workspace.path(table)):
+            for name in list_dir(self.workspace.path(table, source)):
+                number = name.removeprefix("part-").split(".")[0]
+                if not number.isdigit() or int(number) >= parts.get(source, 0):
+                    remove(self.workspace.path(table, source, name))
+

@@ -1,0 +1,27 @@
+"""From the recipe's `dedup` section to bands and scheme."""
+
+from dataclasses import replace
+
+from pipeline.dedup.bands import PRESETS, Bands
+from pipeline.dedup.scheme import Scheme
+from pipeline.sections import Dedup
+
+
+def minhash_bands(settings: Dedup) -> Bands | None:
+    """Return the bands of the near-duplicate search, or None when only exact copies are looked for."""
+    if settings.bands is not None and settings.rows is not None:
+        return Bands(settings.bands, settings.rows, 0.7 if settings.verify is None else settings.verify)
+    if settings.preset is None:
+        return None
+    preset = PRESETS[settings.preset]
+    return preset if settings.verify is None else replace(preset, verify=settings.verify)
+
+
+def minhash_scheme(settings: Dedup) -> Scheme | None:
+    """Return how signatures are made, or None when there are none."""
+    bands = minhash_bands(settings)
+    return (
+        None
+        if bands is None
+        else Scheme(num_hashes=bands.num_hashes, seed=settings.seed, ngram=settings.ngram)
+    )

@@ -1,0 +1,184 @@
+"""The extract stage: which parts the sources have, and their `documents` files."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.context import Context, PartPlan
+from pipeline.errors import CrawlmixError
+from pipeline.extract.html import extractor_version
+from pipeline.pool import Job
+from pipeline.recipe import Recipe
+from pipeline.sections import Source
+from pipeline.sources.open_reader import is_splittable
+from pipeline.storage.globs import expand
+from pipeline.storage.manifest import read_manifest
+from pipeline.storage.paths import is_remote, local_path
+from pipeline.storage.listing import remove
+from pipeline.storage.identity import identity
+from pipeline.storage.reading import open_input
+from pipeline.tasks import Task
+from pipeline.workspace import PartState, Workspace, fingerprint
+
+VERSION = 1
+_SLICE_BYTES = 4 << 20  # a worker's turn on a local file
+_WEB_FORMATS = {"warc", "arc", "wet"}
+_MAX_TEXT_BYTES = 256 << 20  # of one document that needs no extraction
+_MAX_STITCHES = 1000
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of a source: how the recipe reaches it, and what it is called in ids and reports."""
+
+    url: str
+    shown: str
+    size: int
+    identity: str  # changes when the bytes do: size and time, or the store's own tag
+
+
+def list_files(recipe: Recipe, source: Source) -> list[InputFile]:
+    """Find the files of a source, in the order of its patterns or of its manifest.
+
+    Raises:
+        UsageError: a pattern without a match, a file that cannot be read, a wrong manifest.
+    """
+    base = str(recipe.base)
+    if source.paths is not None:
+        urls = list(dict.fromkeys(url for pattern in source.paths for url in expand([pattern], base)))
+    else:
+        assert source.manifest is not None
+        manifest = expand([source.manifest], base)[0]
+        urls = read_manifest(
+            manifest, base_url=source.base_url, sample=source.sample, seed=recipe.root.seed, base=base
+        )
+    return [InputFile(url, _shown(url, recipe), *identity(url)) for url in urls]
+
+
+def _shown(url: str, recipe: Recipe) -> str:
+    if is_remote(url):
+        return url.partition("?")[0]
+    path = local_path(url)
+    return path.relative_to(recipe.base).as_posix() if path.is_relative_to(recipe.base) else path.as_posix()
+
+
+def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
+    """Cut the files of a source into parts: one task each, in file order."""
+    source, extract = recipe.root.sources[name], recipe.root.extract
+    reading = {
+        "format": source.format,
+        "reader": {"text": source.text, "id": source.id, "url": source.url},
+        "statuses": sorted(extract.statuses),
+        "media_types": sorted(extract.media_types),
+        "max_bytes": extract.max_bytes if source.format in _WEB_FORMATS else _MAX_TEXT_BYTES,
+        "guard": {
+            "extractor": extract.engine,
+            "max_bytes": extract.max_bytes if source.format in _WEB_FORMATS else _MAX_TEXT_BYTES,
+            "max_depth": extract.max_depth,
+            "max_tags": extract.max_tags,
+            "max_cpu_seconds": extract.max_cpu_seconds,
+            "max_memory": extract.max_memory,
+        },
+    }
+    stage = fingerprint(VERSION, reading, extractor_version(extract.engine), name)
+    tasks: list[Task] = []
+    for file in list_files(recipe, source):
+        splittable = _splittable(source.format, file)
+        for start, end in _ranges(0, file.size, source.part_bytes if splittable else file.size):
+            index = len(tasks)
+            pieces = _ranges(start, end, _SLICE_BYTES if splittable and not is_remote(file.url) else file.size)
+            own = fingerprint(stage, file.shown, file.identity, start, end)
+            tasks.append(
+                {
+                    "kind": "extract_part",
+                    "name": f"{name} part {index} ({file.shown})",
+                    "source": name,
+                    "file": file.url,
+                    "shown": file.shown,
+                    "size": file.size,
+                    "start": start,
+                    "end": end,
+                    "exact": False,
+                    "output": workspace.part("documents", name, index),
+                    "fingerprint": own,
+                    "slice_fingerprint": own,
+                    "slices": [
+                        {
+                            "start": a,
+                            "end": b,
+                            "slice_file": workspace.work("slices", name, f"part-{index:05d}-{number:04d}.arrow"),
+                        }
+                        for number, (a, b) in enumerate(pieces)
+                    ],
+                    **reading,
+                }
+            )
+    return tasks
+
+
+def _splittable(file_format: str, file: InputFile) -> bool:
+    with open_input(file.url) as stream:
+        return is_splittable(file_format, stream.read(64))
+
+
+def _ranges(start: int, end: int, most: int) -> list[tuple[int, int]]:
+    number = max(1, math.ceil((end - start) / max(most, 1)))
+    cuts = [start + (end - start) * i // number for i in range(number + 1)]
+    return list(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+def run(context: Context) -> dict[str, list[PartState]]:
+    """Read every source into `documents/`; returns the states of the parts by source."""
+    record, start = context.begin("extract")
+    tasks = {
+        name: plan_parts(context.recipe, context.workspace, name) for name in context.recipe.root.sources
+    }
+    everything = [task for parts in tasks.values() for task in parts]
+    record.fingerprint = fingerprint([task["fingerprint"] for task in everything])
+    context.clean("documents", {name: len(parts) for name, parts in tasks.items()})
+    states = context.make_parts("extract", [_plan(task) for task in everything], record)
+    states = _stitch(context, everything, states, record)
+    record.seconds = time.monotonic() - start
+    by_source: dict[str, list[PartState]] = {name: [] for name in tasks}
+    for task, state in zip(everything, states, strict=True):
+        by_source[task["source"]].append(state)
+    return by_source
+
+
+def _plan(task: Task) -> PartPlan:
+    steps: list[Task] = []
+    if len(task["slices"]) > 1:
+        shared = {key: value for key, value in task.items() if key not in {"slices", "output"}}
+        steps = [
+            {**shared, **piece, "kind": "extract_slice", "exact": number == 0 and task["exact"]}
+            for number, piece in enumerate(task["slices"])
+        ]
+    index = int(task["output"].rpartition("part-")[2].split(".")[0])
+    return PartPlan(
+        task["source"], index, task["output"], task["fingerprint"], Job(task, steps), task["end"] - task["start"]
+    )
+
+
+def _stitch(context: Context, tasks: list[Task], states: list[PartState], record: Any) -> list[PartState]:
+    """Check that each part of a file begins where the one before it ended; read again those that do not.
+
+    A reader that starts in the middle of a file may find bytes that look like a record inside another record's
+    payload (an archive within the archive). Only the part before it knows.
+    """
+    for _ in range(_MAX_STITCHES):
+        following = 0
+        for i, (task, state) in enumerate(zip(tasks, states, strict=True)):
+            if task["start"] == 0:
+                following = state.more["next_offset"]
+                continue
+            if state.more["first_offset"] not in {None, following}:
+                break
+            following = max(following, state.more["next_offset"])
+        else:
+            return states
+        begin = min(max(following, task["start"]), task["end"])
+        whole = {**task["slices"][0], "start": begin, "end": task["end"]}
+        remove(task["output"])
+        states[i] = context.make_parts("extract", [_plan({**task, "exact": True, "start": begin, "slices": [whole]})], record)[0]
+    raise CrawlmixError(f"{tasks[0]['shown']}: gave up after {_MAX_STITCHES} corrections of part borders")

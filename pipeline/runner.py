@@ -1,0 +1,86 @@
+"""Engines: `direct` by default; Spark, Flink and Dataflow by Beam's own options; those that lose data are refused.
+
+`direct`, and Beam's name `DirectRunner`, mean Beam's in-process portable engine (`FnApiRunner`): today's
+`DirectRunner` would first try to download another engine.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+_LOCAL = {"direct", "directrunner", "fnapirunner", "bundlebasedrunner"}
+_REFUSED = {
+    "daskrunner": "it drops the output of finish_bundle and reports success",
+    "interactiverunner": "it keeps every intermediate collection in memory",
+    "renderrunner": "it draws pipelines and runs none",
+}
+
+
+def runner_name(options: Sequence[str]) -> str:
+    """Find the engine that Beam options ask for; `direct` when they name none.
+
+    Raises:
+        UsageError: the engine is known to lose data, or `--runner` stands without a name.
+    """
+    name = "direct"
+    for i, option in enumerate(options):
+        if option.startswith("--runner="):
+            name = option.partition("=")[2]
+        elif option == "--runner":
+            if i + 1 == len(options):
+                raise UsageError("`--runner` needs a name, such as `--runner=SparkRunner`")
+            name = options[i + 1]
+    if name.lower() in _LOCAL:
+        return "direct"
+    short = name.rpartition(".")[2]
+    if short.lower() in _REFUSED:
+        raise UsageError(f"the engine {short} is refused: {_REFUSED[short.lower()]}; use direct, SparkRunner, FlinkRunner or DataflowRunner")
+    return name
+
+
+def import_beam() -> None:
+    """Import Beam without its optional database and cloud clients, and without their warnings.
+
+    Beam's `io` package imports pymongo whenever it is installed, and it always is: a seventh of the start-up.
+    """
+    if "apache_beam" in sys.modules:
+        return
+    hidden = {name: sys.modules.pop(name) for name in ("pymongo", "bson") if name in sys.modules}
+    sys.modules.update(dict.fromkeys(("pymongo", "bson"), None))  # type: ignore[arg-type]  # None: "not installed"
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        import apache_beam  # noqa: F401
+    finally:
+        logging.disable(previous)
+        for name in ("pymongo", "bson"):
+            sys.modules.pop(name, None)
+        sys.modules.update(hidden)
+
+
+def make_pipeline(options: Sequence[str]) -> "beam.Pipeline":
+    """Create an empty pipeline for the engine that the options name.
+
+    Raises:
+        UsageError: an unknown engine, or one whose packages are not installed.
+    """
+    import_beam()
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    name = runner_name(options)
+    if name == "direct":
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+        flags = [option for option in options if not option.startswith("--runner")]
+        return beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags))
+    try:
+        return beam.Pipeline(options=PipelineOptions(list(options)))
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"the engine {name} cannot be used here: {error}") from error

@@ -1,0 +1,156 @@
+"""The sections of a recipe as pydantic models; every unknown key is answered with the nearest known one."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from pipeline.units import ByteSize, Count, Share
+
+Format = Literal["warc", "wet", "arc", "jsonl", "parquet", "text"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+
+
+class Section(BaseModel):
+    """A part of the recipe; strict: an unknown key is an error that names the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _explain_unknown_keys(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in raw:
+            if str(key) not in known:
+                near = get_close_matches(str(key), known, n=1)
+                hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+                raise ValueError(f"unknown key `{key}`; {hint}")
+        return raw
+
+
+class Source(Section):
+    """One named stream of documents: where its files are and how to read them."""
+
+    format: Format = Field(description="format of the input files")
+    paths: list[str] | None = Field(None, min_length=1, description="files, globs or URLs")
+    manifest: str | None = Field(None, description="a list of files such as Common Crawl's warc.paths.gz")
+    base_url: str | None = Field(None, description="what the manifest's paths are relative to")
+    sample: PositiveInt | None = Field(None, description="take this many files of the manifest, chosen by seed")
+    filter: str = Field("none", description="name of a filter of this recipe, or `none`")
+    role: Literal["positive", "negative"] | None = Field(None, description="what the quality classifier takes it for")
+    text: str = Field("text", description="jsonl, parquet: the column that holds the text")
+    id: str = Field("id", description="jsonl, parquet: the column that holds the document's id")
+    url: str = Field("url", description="jsonl, parquet: the column that holds the URL")
+    part_bytes: ByteSize = Field(128 << 20, description="larger files are split into byte-range parts")
+
+    @model_validator(mode="after")
+    def _one_way_to_state_the_files(self) -> Self:
+        if (self.paths is None) == (self.manifest is None):
+            raise ValueError("give either `paths` (files, globs, URLs) or `manifest` (a list of files)")
+        if self.manifest is None and (self.sample is not None or self.base_url is not None):
+            raise ValueError("`sample` and `base_url` belong to `manifest`, and this source has `paths`")
+        return self
+
+
+class Extract(Section):
+    """How pages become text, and what is too large or too deep to try."""
+
+    engine: Literal["resiliparse", "resiliparse_dclm", "trafilatura", "all_text"] = "resiliparse"
+    statuses: list[PositiveInt] = Field([200], min_length=1, description="HTTP statuses that go on")
+    media_types: list[str] = Field(["text/html", "application/xhtml+xml", "text/plain"], min_length=1)
+    max_bytes: ByteSize = Field(4 << 20, description="of a decoded page; larger ones are removed")
+    max_depth: PositiveInt = Field(2000, description="open tags; deeper pages are removed")
+    max_tags: PositiveInt = Field(400_000, description="tags in a page; pages with more are removed")
+    max_cpu_seconds: PositiveInt = Field(30, description="backstop far above any normal page; ends as `failed`")
+    max_memory: ByteSize = Field(3 << 30, description="address space of the extractor's process")
+
+
+class Filter(Section):
+    """What a web document must be to stay."""
+
+    languages: list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]] | None = None
+    min_language_score: Share = 0.5
+
+
+class Dedup(Section):
+    """Which copies go: those with the same words, then those whose MinHash signatures agree."""
+
+    exact: bool = Field(True, description="documents with the same words in the same order are copies")
+    preset: Literal["fineweb", "strict", "gpt3"] | None = Field(
+        "fineweb", description="bands of the near-duplicate search; null for exact copies only"
+    )
+    bands: PositiveInt | None = Field(None, description="instead of a preset: bands of a signature")
+    rows: PositiveInt | None = Field(None, description="instead of a preset: rows of a band")
+    verify: Share | None = Field(None, description="least signature agreement with the kept document")
+    ngram: Annotated[int, Field(ge=1, le=100)] = Field(5, description="words of a shingle")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1, description="of the hash functions")
+    scope: Literal["source", "global"] = "global"
+    priority: list[str] | None = Field(None, description="sources in the order in which their copy stays")
+    protected: list[str] = Field([], description="sources of which nothing is dropped, only others for them")
+    max_edges: Count = Field(100_000_000, description="edges that one process joins; beyond, rounds of Beam jobs")
+
+    @model_validator(mode="after")
+    def _bands_and_rows_together(self) -> Self:
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("`bands` and `rows` belong together")
+        return self
+
+
+class Shards(Section):
+    """How token shards are cut."""
+
+    tokens: Count = Field(100_000_000, description="a shard closes at the first document border past this")
+
+
+class Mixture(Section):
+    """Shares of sources in training samples."""
+
+    weights: dict[str, float | int | str] = Field(min_length=1)
+    sequence_length: PositiveInt = 2048
+    tokens: Count
+
+
+class Limits(Section):
+    """When a build counts as failed."""
+
+    max_failed: Share = Field(0.05, description="share of records that may end as `failed`")
+
+
+class Root(Section):
+    """A whole recipe."""
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    sources: dict[Name, Source] = Field(min_length=1)
+    extract: Extract = Extract()
+    filters: dict[Name, Filter] = {}
+    language_model: str | None = Field(None, description="another fastText language model; default lid.176.ftz")
+    dedup: Dedup = Dedup()
+    tokenizer: str = Field("gpt2", description="`gpt2` or the path of a tokenizer.json")
+    shards: Shards = Shards()
+    mixtures: dict[Name, Mixture] = {}
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _names_lead_somewhere(self) -> Self:
+        for name, source in self.sources.items():
+            if source.filter != "none" and source.filter not in self.filters:
+                raise ValueError(
+                    f"source `{name}`: no filter `{source.filter}`{_nearest(source.filter, [*self.filters, 'none'])}"
+                )
+        for place, names in [
+            ("dedup.priority", self.dedup.priority or []),
+            ("dedup.protected", self.dedup.protected),
+            *((f"mixtures.{name}.weights", list(mixture.weights)) for name, mixture in self.mixtures.items()),
+        ]:
+            for source_name in names:
+                if source_name not in self.sources:
+                    raise ValueError(f"{place}: no source `{source_name}`{_nearest(source_name, list(self.sources))}")
+        return self
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(known)}"

@@ -1,0 +1,149 @@
+"""The one place where Beam wraps tasks: a manifest of jobs in, files and counters out.
+
+A job makes one part. Its descriptor travels through Beam, its text never does. On the direct engine a bundle's jobs
+go to a pool of worker processes; elsewhere each job runs where Beam puts it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pipeline.errors import CrawlmixError, UsageError
+from pipeline.pool import Done, Job, WorkerPool
+from pipeline.runner import make_pipeline, runner_name
+from pipeline.storage.reading import exists, open_input
+from pipeline.storage.listing import remove
+from pipeline.storage.publish import publish, write_json
+from pipeline.tasks import run_task
+
+# The pool of this process's build: the direct engine runs its DoFns in this very process.
+_pool: WorkerPool | None = None
+_on_done: Callable[[Done], None] | None = None
+
+
+class _RunJobs(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+    """Runs jobs and counts the fates that they report."""
+
+    def __init__(self, stage: str, failure: str) -> None:
+        self._stage = stage
+        self._failure = failure
+        self._waiting: list[Job] = []
+
+    def process(self, line: str) -> Iterator[str]:
+        job = Job.from_json(line)
+        if _pool is not None:
+            self._waiting.append(job)
+            return
+        with self._noting_failure():
+            result = run_task(job.whole, lambda _records, _bytes: None)
+        yield self._finished(result)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        if self._waiting:
+            assert _pool is not None
+            with self._noting_failure():
+                finished = _pool.run(self._waiting, _on_done)
+            for done in finished:
+                yield WindowedValue(self._finished(done.result | {"cpu_seconds": done.cpu_seconds}), 0, [GlobalWindow()])
+            self._waiting = []
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        """Leave the user's error in a file: engines wrap exceptions, each in its own way."""
+        try:
+            yield
+        except CrawlmixError as error:
+            write_json(self._failure, {"error": str(error), "exit_code": error.exit_code})
+            raise
+
+    def _finished(self, result: dict[str, Any]) -> str:
+        for fate, number in result.get("fates", {}).items():
+            Metrics.counter(self._stage, fate).inc(number)
+        Metrics.counter(self._stage, "parts").inc()
+        Metrics.counter(self._stage, "cpu_ms").inc(round(1000 * result.get("cpu_seconds", 0)))
+        return json.dumps(result, sort_keys=True)
+
+
+def _read_lines(path: str) -> Iterable[str]:
+    with open_input(path) as stream:
+        return stream.read().decode().splitlines()
+
+
+def run_jobs(
+    stage: str,
+    jobs: Sequence[Job],
+    *,
+    manifest: str,
+    beam_options: Sequence[str] = (),
+    pool: WorkerPool | None = None,
+    on_done: Callable[[Done], None] | None = None,
+) -> dict[str, int]:
+    """Run the jobs of a stage on the engine that `beam_options` name.
+
+    Args:
+        stage: namespace of the counters.
+        jobs: one for each part that has to be made.
+        manifest: where to write the list of jobs; the pipeline reads it there, so that its graph stays small.
+        beam_options: as on the command line after `--`.
+        pool: worker processes, for the direct engine.
+        on_done: called for each finished job, in this process, on the direct engine only.
+
+    Returns:
+        Beam's counters of this stage by name.
+
+    Raises:
+        CrawlmixError: a part could not be made, for a reason that the user can mend.
+    """
+    global _pool, _on_done  # noqa: PLW0603  a DoFn cannot carry a process pool
+    failure = f"{manifest}.failure.json"
+    remove(failure)
+    with publish(manifest) as temporary, open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123
+        stream.writelines(job.to_json() + "\n" for job in jobs)
+    _pool = pool if runner_name(beam_options) == "direct" else None
+    _on_done = on_done
+
+    def build(pipeline: beam.Pipeline) -> None:
+        (
+            pipeline
+            | "Manifest" >> beam.Create([manifest])
+            | "ReadJobs" >> beam.FlatMap(_read_lines)
+            | "Spread" >> beam.Reshuffle()
+            | stage >> beam.ParDo(_RunJobs(stage, failure))
+        )
+
+    try:
+        return run_pipeline(stage, build, beam_options)
+    except Exception:
+        if exists(failure):
+            with open_input(failure) as stream:
+                told = json.loads(stream.read())
+            raise (UsageError if told["exit_code"] == UsageError.exit_code else CrawlmixError)(told["error"]) from None
+        raise
+    finally:
+        _pool = _on_done = None
+
+
+def run_pipeline(stage: str, build: Callable[[beam.Pipeline], None], beam_options: Sequence[str]) -> dict[str, int]:
+    """Build and run one pipeline to its end.
+
+    Returns:
+        Beam's counters in the namespace `stage`.
+
+    Raises:
+        CrawlmixError: the engine ended the job otherwise than done.
+    """
+    pipeline = make_pipeline(beam_options)
+    build(pipeline)
+    result = pipeline.run()
+    state = result.wait_until_finish()
+    if str(state) != "DONE":
+        raise CrawlmixError(f"{stage}: the engine ended the job as {state}; its own log says why")
+    counters = result.metrics().query()["counters"]
+    return {counter.key.metric.name: counter.committed or counter.attempted for counter in counters if counter.key.metric.namespace == stage}
+

@@ -1,0 +1,44 @@
+"""What a worker can be asked to do: names of tasks and the functions behind them.
+
+A task is a JSON object with a `kind`; its function reads files, writes files and returns a small JSON object. Tasks
+know nothing of Beam, so a worker process starts in a fraction of the time that an SDK harness needs.
+"""
+
+import errno
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from pipeline.errors import CrawlmixError, as_user_error
+
+Task = dict[str, Any]
+Report = Callable[[int, int], None]  # records and input bytes done since the last call
+
+_FUNCTIONS = {
+    "extract_slice": "pipeline.extract.part:run_slice",
+    "extract_part": "pipeline.extract.part:run_part",
+    "annotate_part": "pipeline.annotate.part:run_part",
+    "tokenize_part": "pipeline.tokenize.part:run_part",
+}
+_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "the file system is read-only"}
+
+
+def run_task(task: Task, report: Report) -> dict[str, Any]:
+    """Do one task.
+
+    Raises:
+        CrawlmixError: input, recipe or environment is at fault.
+    """
+    module, name = _FUNCTIONS[task["kind"]].split(":")
+    function: Callable[[Task, Report], dict[str, Any]] = getattr(import_module(module), name)
+    try:
+        return function(task, report)
+    except OSError as error:
+        if error.errno in _DISK:
+            place = f"{error.filename}: " if error.filename else ""
+            raise CrawlmixError(f"{place}cannot write: {_DISK[error.errno]}; make room and run the build again") from error
+        raise
+    except ValueError as error:
+        if (told := as_user_error(error)) is not None:
+            raise told from error
+        raise
