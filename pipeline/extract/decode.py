@@ -24,9 +24,8 @@ _META = re.compile(
 )
 _DETECTOR_BYTES = 256 * 1024  # enough for any detector, and a bound on its time
 _ISO_2022_JP = (b"\x1b$B", b"\x1b$@")
-_UNUSABLE = re.compile("[\0\ud800-\udfff]")
-# Octets that windows-1252 leaves undefined, read as browsers do.
-_UNDEFINED_1252 = {octet: chr(octet) for octet in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
+# On the web every octet means something: the five that Python's cp1252 refuses are control characters.
+_WEB_1252 = "".join(bytes([octet]).decode("cp1252", "ignore") or chr(octet) for octet in range(256))
 
 # Detectors take English with typographic quotes for any of these.
 _LATIN = frozenset(
@@ -74,9 +73,8 @@ def decode(body: bytes, *, declared: str | None = None, truncated: bool = False)
     characters, which become U+FFFD; so do those of the fallback, windows-1252.
     """
     text, charset, charset_from = _decode(body, declared, truncated=truncated)
-    if not text.isascii() or "\0" in text:
-        text = _UNUSABLE.sub("", text).removeprefix("\ufeff")
-    return Decoded(text, charset, charset_from)
+    # No codec of the list makes lone surrogates of any bytes; NUL is a character to all of them.
+    return Decoded(text.replace("\0", "").removeprefix("\ufeff"), charset, charset_from)
 
 
 def _decode(body: bytes, declared: str | None, *, truncated: bool) -> tuple[str, str, CharsetFrom]:
@@ -89,7 +87,7 @@ def _decode(body: bytes, declared: str | None, *, truncated: bool) -> tuple[str,
         text = _strict(body, wide, truncated=truncated)
         if text is not None:
             return text, wide, "http" if http and http.startswith("utf-16") else "detector"
-    if any(escape in body for escape in _ISO_2022_JP) and body.isascii():
+    if b"\x1b" in body and body.isascii() and any(escape in body for escape in _ISO_2022_JP):
         text = _strict(body, "iso-2022-jp", truncated=truncated)
         if text is not None:
             return text, "iso-2022-jp", "http" if http == "iso-2022-jp" else "detector"
@@ -117,7 +115,7 @@ def _guess(body: bytes) -> tuple[str, str, CharsetFrom]:
         return text, "utf-8", "detector"
     charset = charset_of(cchardet.detect(body[:_DETECTOR_BYTES])["encoding"])
     if charset is not None and not charset.startswith("utf-"):
-        text = body.decode(codec_of(charset), "replace")
+        text = _windows_1252(body) if charset == "windows-1252" else body.decode(codec_of(charset), "replace")
         if text.count("\ufffd") * 100 <= len(text) and not (charset in _LATIN and _is_punctuation(body)):
             return text, charset, "detector"
     return _windows_1252(body), "windows-1252", "fallback"
@@ -130,22 +128,18 @@ def _is_punctuation(body: bytes) -> bool:
 
 
 def _strict(body: bytes, charset: str, *, truncated: bool) -> str | None:
+    if charset == "windows-1252":
+        return _windows_1252(body)
     try:
         return codecs.getincrementaldecoder(codec_of(charset, strict=True))("strict").decode(
             body, final=not truncated
         )
     except UnicodeError:
-        return _windows_1252(body) if charset == "windows-1252" else None
+        return None
 
 
 def _windows_1252(body: bytes) -> str:
-    """Every octet means something on the web: the five that Python refuses are control characters."""
-    return body.decode("latin-1").translate(_WEB_1252)
-
-
-_WEB_1252 = {
-    octet: bytes([octet]).decode("cp1252") for octet in range(0x80, 0xA0) if octet not in _UNDEFINED_1252
-}
+    return codecs.charmap_decode(body, "strict", _WEB_1252)[0]
 
 
 def _utf16_without_bom(body: bytes) -> str | None:

@@ -24,6 +24,8 @@ from pipeline.extract.limits import Limits
 from pipeline.extract.page import Extracted, Page
 from pipeline.extract.worker import OUT_OF_MEMORY
 
+__all__ = ["Extracted", "Guard", "GuardSettings", "Limits", "Page"]
+
 _ROOT = Path(__file__).resolve().parents[2]
 _STDERR_TAIL_BYTES = 300
 _MEMORY_SIGNS = ("bad_alloc", "MemoryError", "Cannot allocate", "out of memory")

@@ -16,17 +16,16 @@ DIRECTIVES = frozenset(
 _NONE = ("nofollow", "noindex")  # what the directive `none` stands for
 _SEPARATOR = re.compile(r"[\s,;]+")
 _AGENT = re.compile(r"^\s*([\w.+-]+)\s*:\s*")  # `X-Robots-Tag: googlebot: noindex`
-_AGENTS = frozenset(
-    {"robots", "slurp", "teoma", "google-extended", "anthropic-ai", "claude-web", "cohere-ai"}
-)
+# Crawlers whose names do not end in `bot`; `robots` speaks to all.
+OTHER_AGENTS = ("anthropic-ai", "claude-web", "cohere-ai", "google-extended", "slurp", "teoma")
 _TDM = frozenset({"tdm-reservation", "tdm-policy"})
 _MAX_VALUE_CHARS = 1000
 _MAX_SIGNALS = 1000  # values looked at
 
 
-def is_agent(name: str) -> bool:
+def _is_agent(name: str) -> bool:
     """Is this the name of a crawler, or of all of them, as `<meta name>` states it?"""
-    return name in _AGENTS or name.endswith("bot")
+    return name == "robots" or name in OTHER_AGENTS or name.endswith("bot")
 
 
 def opt_out_signals(headers: Iterable[str], metas: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -48,7 +47,7 @@ def opt_out_signals(headers: Iterable[str], metas: Iterable[tuple[str, str]]) ->
             found.update(_tdm(name, value))
     for name, content in [*metas][:_MAX_SIGNALS]:
         agent = name.strip().lower()
-        if is_agent(agent):
+        if _is_agent(agent):
             found.update(_directives(content[:_MAX_VALUE_CHARS]))
         elif agent in _TDM:
             found.update(_tdm(agent, content))

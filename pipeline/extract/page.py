@@ -10,14 +10,18 @@ from pipeline.extract.decode import decode
 from pipeline.extract.html import PLAIN, extract_html, title_of
 from pipeline.extract.limits import Limits, find_excess
 from pipeline.extract.normalise import normalise_text
-from pipeline.extract.opt_out import is_agent, opt_out_signals
+from pipeline.extract.opt_out import OTHER_AGENTS, opt_out_signals
 
 Outcome = Literal["kept", "removed", "failed"]  # `pipeline.document.Fate`, which would import Arrow
 
 _NOT_TEXT = (b"%PDF-", b"\x89PNG\r\n\x1a\n", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"\x1f\x8b\x08", b"BM6")
 _LOOKS_LIKE_HTML = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_META_HINT = re.compile(r"<meta\b", re.IGNORECASE)
-_SIGNAL_HINT = re.compile(r"robots|bot\b|tdm-|slurp|teoma|google-extended|-ai\b|claude-web", re.IGNORECASE)
+_META = re.compile(r"<[mM][eE][tT][aA][\s/]([^>]*)")
+# Both find more than counts, and few pages have any: each element that Python sees costs microseconds.
+_SIGNAL_HINT = re.compile("|".join(["bot", "tdm-", *map(re.escape, OTHER_AGENTS)]), re.IGNORECASE)
+_SIGNAL_METAS = ",".join(
+    ["meta[name*='bot' i]", "meta[name^='tdm-' i]", *(f"meta[name='{agent}' i]" for agent in OTHER_AGENTS)]
+)
 _MAX_DETAIL_CHARS = 300
 
 
@@ -104,9 +108,11 @@ def _kept_if_any(result: Extracted) -> Extracted:
 
 
 def _metas(text: str, tree: HTMLTree) -> list[tuple[str, str]]:
-    """Name and content of meta elements; scripts, comments and shown source are not elements."""
-    if not (_META_HINT.search(text) and _SIGNAL_HINT.search(text)):
+    """Name and content of meta elements that may state a signal.
+
+    What only looks like one in a script, a comment or shown source is not an element.
+    """
+    if tree.document is None or not _SIGNAL_HINT.search(" ".join(_META.findall(text))):
         return []
-    metas = tree.document.query_selector_all("meta[name][content]") if tree.document else ()
-    named = [(str(meta.getattr("name")).strip().lower(), str(meta.getattr("content"))) for meta in metas]
-    return [(name, content) for name, content in named if is_agent(name) or name.startswith("tdm-")]
+    metas = tree.document.query_selector_all(_SIGNAL_METAS)
+    return [(str(meta.getattr("name")), str(meta.getattr("content") or "")) for meta in metas]
