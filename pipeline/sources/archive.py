@@ -142,32 +142,32 @@ class ArchiveReader(Generic[HeadT]):
         while position < stored.size:
             if position >= end and self._opens_record(stored, codec, position):
                 break
-            if padding := skippable_length(stored, position):
+            if codec.name != "gzip" and (padding := skippable_length(stored, position)):
                 position += padding
                 self.next_offset = position
                 continue
             member = codec.open(stored, position, self._limit)
-            if member.whole is None:
-                pieces, complete = _take(member, self._limit)
-                if complete:
-                    member.whole = pieces
-                else:
-                    position = yield from self._streamed(stored, codec, member, pieces)
+            if member.chunks is None:
+                chunks, size = _take(member, self._limit)
+                if size > self._limit:
+                    position = yield from self._streamed(stored, codec, member, b"".join(chunks))
                     self.next_offset = position
                     continue
-            position = yield from self._buffered(stored, codec, member)
+                member.chunks = chunks
+            if member.error is None:
+                size = sum(map(len, member.chunks))
+                if found := scan_one(member.chunks, size, self._grammar):
+                    record = self._grammar.record(found, self._range.selection)
+                    record.offset, record.length = position, member.end - position
+                    self.next_offset = position = member.end
+                    yield record
+                    continue
+            position = yield from self._buffered(stored, codec, member, b"".join(member.chunks))
         self.next_offset = position
 
-    def _buffered(self, stored: StoredBytes, codec: Codec, member: Member) -> Accounted:
-        contents = member.whole or b""
+    def _buffered(self, stored: StoredBytes, codec: Codec, member: Member, contents: bytes) -> Accounted:
         feed = Feed(iter(()), bound=len(contents), buffer=contents)
         feed.ended = True
-        if member.error is None and (found := scan_one(feed, self._grammar)):
-            record = self._grammar.record(found, self._range.selection)
-            record.offset, record.length = member.offset, member.end - member.offset
-            self.next_offset = member.end
-            yield record
-            return member.end
         following = self._after(stored, codec, member)
         here = member.offset
         stop = min(max(member.end, here + 1), following)
@@ -190,9 +190,7 @@ class ArchiveReader(Generic[HeadT]):
             yield Skipped(stop, following - stop, f"{codec.name}: {member.error}")
         return following
 
-    def _streamed(
-        self, stored: StoredBytes, codec: Codec, member: Member, pieces: bytes
-    ) -> Accounted:
+    def _streamed(self, stored: StoredBytes, codec: Codec, member: Member, pieces: bytes) -> Accounted:
         bound = (stored.size - member.offset) * _MAX_RATIO if codec.name == "gzip" else 1 << 62
         feed = Feed(member.pieces, bound=bound, buffer=pieces)
         index = 0
@@ -268,16 +266,16 @@ class PlainFeed(Feed):
         return tail.startswith((b"\r\n\r\n", b"\n\n")) or not after or bool(start.match(after))
 
 
-def _take(member: Member, limit: int) -> tuple[bytes, bool]:
-    """Inflate a member up to `limit` bytes; say whether that was all of it."""
+def _take(member: Member, limit: int) -> tuple[list[bytes], int]:
+    """Inflate a member to its end, or to just over `limit` bytes; return the pieces and their size."""
     pieces: list[bytes] = []
     size = 0
     for piece in member.pieces:
         pieces.append(piece)
         size += len(piece)
         if size > limit:
-            return b"".join(pieces), False
-    return b"".join(pieces), True
+            break
+    return pieces, size
 
 
 def first_record(reader: Reader, offset: int, index: int) -> Record | None:

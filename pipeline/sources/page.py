@@ -1,6 +1,7 @@
 """What a web archive's record is: its HTTP head, its media type, and whether the selection takes it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,7 +57,7 @@ _MAGIC = tuple(magic for magic, _ in _BINARY)
 
 
 class Block(Protocol):
-    """A record's block as it is held: data[block_start:block_stop], the first bytes of `size`."""
+    """A record's block as it is held; see `scan.Found`."""
 
     @property
     def data(self) -> bytes: ...  # noqa: D102 - the class says it
@@ -65,7 +66,13 @@ class Block(Protocol):
     @property
     def block_stop(self) -> int: ...  # noqa: D102
     @property
+    def complete(self) -> bool: ...  # noqa: D102
+    @property
+    def rest(self) -> Sequence[bytes]: ...  # noqa: D102
+    @property
     def size(self) -> int: ...  # noqa: D102
+    def payload(self, start: int) -> bytes: ...  # noqa: D102
+    def join(self) -> None: ...  # noqa: D102
 
 
 @dataclass(slots=True)
@@ -156,7 +163,9 @@ def text(value: bytes) -> str:
         return value.decode("latin-1").strip()
 
 
-def fill_page(record: Record, found: Block, selection: Selection, *, declared: str | None, http: bool) -> None:
+def fill_page(
+    record: Record, found: Block, selection: Selection, *, declared: str | None, http: bool
+) -> None:
     """Judge a record by the page in it, and set its body if it stays.
 
     Sets `http_status`, `mime`, `charset`, `robots`, `truncated`, `body`, `fate`, `rule`, `detail`. Rules, in this
@@ -172,6 +181,10 @@ def fill_page(record: Record, found: Block, selection: Selection, *, declared: s
     """
     data, body_start, stop = found.data, found.block_start, found.block_stop
     head = parse_http(data, body_start, stop) if http or data.startswith(b"HTTP/", body_start, stop) else None
+    if head is not None and head.body_start >= stop and found.rest:
+        found.join()  # the head is longer than what was held in one piece
+        data, stop = found.data, found.block_stop
+        head = parse_http(data, body_start, stop)
     transfer = coding = content_type = None
     if head is not None:
         body_start = head.body_start
@@ -204,10 +217,10 @@ def fill_page(record: Record, found: Block, selection: Selection, *, declared: s
     if known and media_type not in selection.media_types:
         _remove(record, "media_type", media_type)
         return
-    if found.size > stop - found.block_start:
+    if not found.complete:
         _remove(record, "too_large", f"{found.size - (body_start - found.block_start)} bytes as stored")
         return
-    raw = data[body_start:stop]
+    raw = found.payload(body_start)
     if transfer or coding:
         decoded = decode_body(raw, transfer, coding, selection.max_bytes)
         if decoded.error == "too_large":

@@ -1,7 +1,7 @@
 """Records in a run of inflated bytes: framing by length, checked at both ends, with resynchronisation after damage."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -10,6 +10,8 @@ _OVERLAP = 4 << 10  # bytes in which a search pattern must match
 _STEP = 256 << 10
 _BLANK = re.compile(rb"[\r\n]*")
 _TRAILER = re.compile(rb"(?:\r?\n)*")
+
+_NOTHING: Iterator[bytes] = iter(())
 
 HeadT = TypeVar("HeadT")
 
@@ -27,8 +29,8 @@ class Head(Generic[HeadT]):
 class Found(Generic[HeadT]):
     """A record at [start, end) of the feed.
 
-    `data[block_start:block_stop]` is its block, or the first bytes of it, at most the scan's limit; `size` is the
-    length of the whole block.
+    `data[block_start:block_stop]` and, where there is a `rest`, what that holds but for its last 4 bytes, are its
+    block, or the first bytes of it, at most the scan's limit. `size` is the length of the whole block.
     `problem` is None, or `wrong_length`, `short_body`, `bad_length`.
     """
 
@@ -40,6 +42,24 @@ class Found(Generic[HeadT]):
     block_stop: int
     size: int
     problem: str | None = None
+    rest: Sequence[bytes] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the block is held."""
+        return bool(self.rest) or self.size <= self.block_stop - self.block_start
+
+    def payload(self, start: int) -> bytes:
+        """Return the block from position `start` in `data` to its end."""
+        if not self.rest:
+            return self.data[start : self.block_stop]
+        return b"".join((memoryview(self.data)[start:], *self.rest[:-1], memoryview(self.rest[-1])[:-4]))
+
+    def join(self) -> None:
+        """Move the whole block into `data`."""
+        self.data = self.payload(0)
+        self.block_stop = len(self.data)
+        self.rest = ()
 
 
 @dataclass(slots=True)
@@ -142,19 +162,27 @@ def scan(feed: Feed, grammar: Grammar[HeadT], limit: int) -> Iterator[Found[Head
         position = found.end
 
 
-def scan_one(feed: Feed, grammar: Grammar[HeadT]) -> Found[HeadT] | None:
-    """Return the record that takes up a whole, ended feed exactly; None if `scan` must find out what is there.
+def scan_one(chunks: Sequence[bytes], end: int, grammar: Grammar[HeadT]) -> Found[HeadT] | None:
+    """Return the record that takes up `chunks` exactly; None if `scan` must find out what is there.
 
     Archives with one member for each record are read through this short cut; the outcome is that of `scan`.
+
+    Args:
+        chunks: of the whole data; the record's header must lie in the first.
+        end: bytes in all of them.
+        grammar: of the archive.
     """
-    buffer = feed.buffer
+    if not chunks or not chunks[-1].endswith(b"\r\n\r\n"):
+        return None
+    first = chunks[0]
+    feed = Feed(_NOTHING, bound=end, buffer=first)
+    feed.ended = True
     head = grammar.head(feed, 0)
-    if head is None or head.length is None:
+    if head is None or head.length is None or head.block_start + head.length + 4 != end:
         return None
-    begin, end = head.block_start, head.block_start + head.length
-    if end + 4 != len(buffer) or not buffer.endswith(b"\r\n\r\n"):
-        return None
-    return Found(0, end + 4, head.fields, buffer, begin, end, head.length)
+    if len(chunks) == 1:
+        return Found(0, end, head.fields, first, head.block_start, end - 4, head.length)
+    return Found(0, end, head.fields, first, head.block_start, len(first), head.length, None, chunks[1:])
 
 
 def _after_blank(feed: Feed, position: int) -> int:
@@ -194,13 +222,21 @@ def _frame(feed: Feed, grammar: Grammar[HeadT], start: int, head: Head[HeadT], l
     block = feed.buffer[begin - feed.base : begin - feed.base + limit]
     feed.drop(end)
     if feed.ended and end > feed.base + len(feed.buffer):
-        return Found(start, feed.base + len(feed.buffer), head.fields, block, 0, len(block), length, "short_body")
+        return Found(
+            start, feed.base + len(feed.buffer), head.fields, block, 0, len(block), length, "short_body"
+        )
     problem = None if _may_end(feed, grammar, end) else "wrong_length"
     return Found(start, end, head.fields, block, 0, len(block), length, problem)
 
 
 def _reframe(
-    feed: Feed, grammar: Grammar[HeadT], extent: tuple[int, int], head: Head[HeadT], *, limit: int, short: bool
+    feed: Feed,
+    grammar: Grammar[HeadT],
+    extent: tuple[int, int],
+    head: Head[HeadT],
+    *,
+    limit: int,
+    short: bool,
 ) -> Found[HeadT]:
     """Frame a record whose length is wrong by the start of the next one, or by the end of the data."""
     start, end = extent

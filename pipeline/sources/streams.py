@@ -44,8 +44,8 @@ class InflatedFile:
                 position += padding
                 continue
             member = self._codec.open(stored, position, PLAIN_STEP)
-            if member.whole is not None:
-                yield member.whole
+            if member.chunks is not None:
+                yield from member.chunks
             else:
                 yield from member.pieces
             if member.error:

@@ -103,11 +103,11 @@ def _fill_text(record: Record, found: Found[WarcFields], selection: Selection, d
         record.fate, record.rule, record.detail = "removed", "media_type", record.mime
     elif found.size > selection.max_bytes:
         record.fate, record.rule, record.detail = "removed", "too_large", f"{found.size} bytes"
-    elif not looks_like_text(found.data[found.block_start : found.block_stop]):
+    elif not looks_like_text(found.data[found.block_start : found.block_start + 1024]):
         record.fate, record.rule, record.detail = "removed", "media_type", "binary (declared text/plain)"
     else:
         record.charset = "utf-8"
-        record.text = found.data[found.block_start : found.block_stop].decode("utf-8", "replace")
+        record.text = found.payload(found.block_start).decode("utf-8", "replace")
 
 
 def normal_date(date: str) -> str | None:
