@@ -1,4 +1,4 @@
-"""The ordinary part of the sample's crawl: articles, forums, shops, other languages, copies and spam."""
+"""The ordinary part of the sample's crawl: articles, forums, shops, other languages, copies."""
 
 import re
 from collections.abc import Sequence
@@ -180,39 +180,3 @@ def copy_of(text: str, of: str, chance: Chance, *, kind: str, path: str) -> Page
     article = Article(f"Worth reading, part {path}", paragraphs)
     layout, mirror = chance.of("layout").pick(LAYOUTS), chance.of("mirror").pick(_MIRRORS)
     return replace(article_page(article, layout, mirror, path, chance, kind=kind), of=of)
-
-
-def spam(chance: Chance) -> list[Page]:
-    """Make link farms, stuffed pages and pages that hold nothing but a cookie notice."""
-    words = bank("other/spam").passages[0].splitlines()
-    pages = []
-    for i in range(14):
-        here = chance.of("farm", i)
-        links = "\n".join(
-            f'<li><a href="http://{here.of(k, "a").pick(words)}-{here.of(k, "b").pick(words)}-{k}.example/">'
-            f"{here.of(k, 'c').pick(words)} {here.of(k, 'd').pick(words)}</a></li>"
-            for k in range(60)
-        )
-        body = f"<html><head><title>Top links {i}</title></head><body><h1>Links</h1><ul>{links}</ul></body></html>"
-        pages.append(Page("link_farm", f"http://links-{i}.example/", body.encode()))
-    for i in range(10):
-        here = chance.of("stuffed", i)
-        first, second, third = here.order(words)[:3]
-        line = f"{first} {second} {third} {second} {first} "
-        body = (
-            f"<html><head><title>{first} {second}</title></head><body><h1>{line}</h1>"
-            + "".join(f"<p>{line * 6}{here.of(k).pick(words)}</p>" for k in range(8))
-            + "</body></html>"
-        )
-        pages.append(Page("keyword_stuffing", f"http://{first}-{second}-{i}.example/{third}", body.encode()))
-    for i in range(6):
-        notice = (
-            "We and our partners store cookies on your device. Choose which ones you accept.",
-            "You can change your choice at any time in the settings.",
-        )
-        body = (
-            f'<html><head><title>One moment</title></head><body><div id="consent">{paragraphs_html(notice)}'
-            f"<button>Accept {i + 2} partners</button> <button>Reject</button></div></body></html>"
-        )
-        pages.append(Page("cookie_banner", f"https://gate-{i}.example/welcome", body.encode()))
-    return pages

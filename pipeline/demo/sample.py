@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.demo import companions, crawl, oddities
+from pipeline.demo import companions, crawl, oddities, poor
 from pipeline.demo.archive import DAMAGED_BYTES, Archive, Place
 from pipeline.demo.benchmark import benchmark_items
 from pipeline.demo.chance import Chance
@@ -56,7 +56,8 @@ def plan_sample(*, seed: int = 0) -> Plan:
         *crawl.near_duplicates(articles, chance),
         *crawl.exact_duplicates(articles, chance),
         *crawl.webtext2_copies(recommended, chance),
-        *crawl.spam(chance),
+        *poor.spam(chance),
+        *poor.poor_pages(writer, chance),
         *oddities.charset_pages(writer),
         *oddities.opt_out_pages(writer, chance),
         *oddities.coded_pages(writer, chance),
