@@ -35,12 +35,12 @@ def article_page(
 
 
 def articles(writer: Writer, chance: Chance) -> list[Page]:
-    """Write English articles on every topic, 3 to 9 passages (150 to 500 words) each, in six layouts."""
+    """Write English articles on every topic, 4 to 9 passages (150 to 500 words) each, in six layouts."""
     pages = []
     for i in range(_ARTICLES):
         here = chance.of("article", i)
         article = writer.article(
-            f"en/{TOPICS[i % len(TOPICS)]}", 3 + here.of("length").below(7), f"article {i}"
+            f"en/{TOPICS[i % len(TOPICS)]}", 4 + here.of("length").below(6), f"article {i}"
         )
         layout, site = here.of("layout").pick(LAYOUTS), here.of("site").pick(_SITES)
         pages.append(

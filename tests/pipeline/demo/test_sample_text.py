@@ -82,11 +82,10 @@ def test_english_documents_are_prose_by_gophers_rules(plan: Plan) -> None:
         assert sum(any(c.isalpha() for c in word) for word in words) >= 0.8 * len(words)
 
 
-def test_articles_are_150_to_700_words_on_the_whole(plan: Plan) -> None:
-    lengths = sorted(len(page.text.split()) for page in plan.pages if page.kind == "article")
-    assert lengths[0] >= 100
-    assert lengths[-1] <= 700
-    assert sum(length >= 150 for length in lengths) >= 0.9 * len(lengths)
+def test_articles_are_150_to_700_words_long(plan: Plan) -> None:
+    lengths = [len(page.text.split()) for page in plan.pages if page.kind == "article"]
+    assert len(lengths) == 190
+    assert [length for length in lengths if not 150 <= length <= 700] == []
 
 
 def test_pages_are_in_the_language_that_they_claim(texts: dict[str, tuple[str, str]]) -> None:
