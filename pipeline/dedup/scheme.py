@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipeline.errors import UsageError
 from text.hashes import HASH_VERSION
+from text.normalise import NORMALISER
 from text.words import WordRule
 
 METADATA_KEY = b"crawlmix.minhash"
@@ -29,7 +30,7 @@ class Scheme:
     ngram: int = 5
     unit: Unit = "word-or-character"  # the latter: in scripts without spaces each character is a word
     name: str = "affine32"  # datasketch's name for the family of hash functions
-    normaliser: str = f"words/{HASH_VERSION}"  # of what becomes of a text before it is hashed
+    normaliser: str = f"{NORMALISER}+{HASH_VERSION}"  # of what becomes of a text before it is hashed
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_hashes <= MAX_HASHES:

@@ -1,5 +1,6 @@
 """MinHash signatures, bit-identical to `datasketch.MinHash(scheme="affine32")` over the same shingles."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,9 +11,12 @@ import pyarrow as pa
 from pipeline.dedup.scheme import Scheme
 from text.buffers import Hashes, Offsets, text_buffer
 from text.hashes import gram_hashes
+from text.normalise import normalise
 from text.words import word_batches
 
 EMPTY = np.uint32(0xFFFFFFFF)  # the minimum over no shingles
+
+_PART_BYTES = 1 << 20
 
 Minima = npt.NDArray[np.uint32]
 
@@ -25,24 +29,40 @@ class Signatures(NamedTuple):
 
 
 def signatures(texts: pa.Array | pa.ChunkedArray, scheme: Scheme) -> Signatures:
-    """Sign each text; its shingles are hashed runs of `scheme.ngram` words.
+    """Sign each text; its shingles are hashed runs of `scheme.ngram` words of the normalised text.
 
     A text with fewer words has one shingle, all of them. Null and wordless texts have no signature. Memory
-    beside the result does not grow with the number or the length of the texts.
+    beside the result grows neither with the number of texts nor, but for two copies of the text, with their length.
     """
-    buffer = text_buffer(texts)
-    minima = np.full((buffer.rows, scheme.num_hashes), EMPTY, np.uint32)
-    valid = np.zeros(buffer.rows, bool)
-    for batch in word_batches(buffer, overlap=scheme.ngram - 1, rule=scheme.word_rule):
-        grams = gram_hashes(batch.words, scheme.ngram)
-        rows = slice(batch.first_row, batch.first_row + len(grams.borders) - 1)
-        found = minhash(grams.hashes, grams.borders, scheme)
-        if batch.continued:
-            np.minimum(minima[rows], found, out=minima[rows])
-        else:
-            minima[rows] = found
-        valid[rows] |= np.diff(grams.borders) > 0
+    minima = np.full((len(texts), scheme.num_hashes), EMPTY, np.uint32)
+    valid = np.zeros(len(texts), bool)
+    for first, part in _parts(texts):
+        buffer = text_buffer(normalise(part))
+        for batch in word_batches(buffer, overlap=scheme.ngram - 1, rule=scheme.word_rule):
+            grams = gram_hashes(batch.words, scheme.ngram)
+            begin = first + batch.first_row
+            rows = slice(begin, begin + len(grams.borders) - 1)
+            found = minhash(grams.hashes, grams.borders, scheme)
+            if batch.continued:
+                np.minimum(minima[rows], found, out=minima[rows])
+            else:
+                minima[rows] = found
+            valid[rows] |= np.diff(grams.borders) > 0
     return Signatures(minima, valid)
+
+
+def _parts(texts: pa.Array | pa.ChunkedArray) -> Iterator[tuple[int, pa.Array]]:
+    """Slices of about `_PART_BYTES`, which are normalised at once, each with its first row."""
+    first = 0
+    for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
+        filled = np.cumsum(text_buffer(chunk).sizes)
+        row = 0
+        while row < len(chunk):
+            before = int(filled[row - 1]) if row else 0
+            stop = max(row + 1, int(np.searchsorted(filled, before + _PART_BYTES, side="right")))
+            yield first + row, chunk.slice(row, stop - row)
+            row = stop
+        first += len(chunk)
 
 
 def minhash(hashes: Hashes, borders: Offsets, scheme: Scheme) -> Minima:

@@ -12,6 +12,7 @@ from pipeline.dedup.signature import EMPTY, affine_parameters, fmix32, minhash, 
 from pipeline.errors import UsageError
 from text.buffers import text_buffer
 from text.hashes import gram_hashes
+from text.normalise import normalise
 from text.words import find_words
 
 
@@ -51,7 +52,7 @@ def test_minima_are_those_of_datasketch(sets: list[list[int]], num_hashes: int, 
 def test_texts_sign_as_datasketch_signs_their_shingles() -> None:
     texts = ["one", "", None, "a b c d e f g", "x_y z " * 50, "\u3042\u308a\u304c\u3068\u3046\u3054\u3056"]
     scheme = Scheme(num_hashes=20)
-    grams = gram_hashes(find_words(text_buffer(pa.array(texts)), scheme.word_rule), 5)
+    grams = gram_hashes(find_words(text_buffer(normalise(pa.array(texts))), scheme.word_rule), 5)
     expected = [
         datasketch_minima(grams.hashes[a:b].tolist(), 20, 1)
         for a, b in zip(grams.borders[:-1], grams.borders[1:], strict=True)
@@ -60,6 +61,17 @@ def test_texts_sign_as_datasketch_signs_their_shingles() -> None:
     assert signed.minima.tolist() == expected
     assert signed.valid.tolist() == [True, False, False, True, True, True]
     assert (signed.minima[1] == EMPTY).all()
+
+
+def test_equal_normalised_words_sign_alike() -> None:
+    texts = pa.array(
+        [
+            "\u041f\u0420\u0418\u0412\u0415\u0422, CAFE\u0301 au lait",
+            "\u043f\u0440\u0438\u0432\u0435\u0442 caf\u00e9 \u2014 au lait!",
+        ]
+    )
+    minima = signatures(texts, Scheme()).minima
+    assert minima[0].tolist() == minima[1].tolist()
 
 
 def test_scripts_without_spaces_are_shingled_by_character() -> None:
