@@ -133,6 +133,9 @@ class ObjectStore:
 
     def _module(self) -> Any:
         module, extra = _EXTRAS[self.scheme]
+        if os.environ.get("STORAGE_EMULATOR_HOST"):
+            # Read when gcsfs is imported: its newer half asks the real service for each bucket's layout first.
+            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         try:
             return __import__(module)
         except ImportError:
