@@ -17,7 +17,8 @@ from mixtures.weights import Number, Weights, exact, from_epochs, from_weights, 
 
 VERSION = 1
 VALIDATION = "validation"  # folder of the held-out split, inside a source's shards
-_UNHASHED = (
+# What a mixture is called, where its shards lie and how its weights were written change no sample.
+_UNHASHED = ("fingerprint", "name", "folder", "given", "weight_error")
     "fingerprint",
     "name",
     "folder",

@@ -4,7 +4,6 @@ A document's text is read once more, row group by row group; whatever an earlier
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
 
@@ -44,28 +43,28 @@ def _encoder(name: str) -> Encoder:
 
 def _survivors(task: Task, report: Report) -> Iterator[pa.RecordBatch]:
     """Yield `document_id`, `row` and `text` of the rows whose fate is `kept` in every table."""
-    with ExitStack() as stack:
-        files = [pq.ParquetFile(stack.enter_context(open_input(path))) for path in task["tables"]]
+    kept = _kept(task["tables"])
+    with open_input(task["tables"][0]) as stream:
+        file = pq.ParquetFile(stream)
         first = 0
-        for group in range(files[0].num_row_groups):
-            table = files[0].read_row_group(group, columns=["id", "text", "fate"])
-            kept = pc.equal(table["fate"], "kept")
-            for file in files[1:]:
-                kept = pc.and_(
-                    kept,
-                    pc.fill_null(
-                        pc.equal(file.read_row_group(group, columns=["fate"])["fate"], "kept"), False
-                    ),
-                )
-            kept = kept.combine_chunks()
-            rows = pc.add(pc.indices_nonzero(kept).cast(pa.int64()), first)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["id", "text"])
+            rows = pc.indices_nonzero(kept.slice(first, table.num_rows)).cast(pa.int64())
             yield pa.record_batch(
-                [
-                    table["id"].combine_chunks().filter(kept),
-                    rows,
-                    table["text"].combine_chunks().filter(kept),
-                ],
+                [table["id"].combine_chunks().take(rows), pc.add(rows, first), table["text"].combine_chunks().take(rows)],
                 names=["document_id", "row", "text"],
             )
             first += table.num_rows
             report(table.num_rows, 0)
+
+
+def _kept(tables: list[str]) -> pa.BooleanArray:
+    """Say for each row of a part whether its fate is `kept` in every table."""
+    kept: pa.BooleanArray | None = None
+    for path in tables:
+        with open_input(path) as stream:
+            fate = pq.read_table(pa.PythonFile(stream), columns=["fate"])["fate"].combine_chunks()
+        mine = pc.fill_null(pc.equal(fate, "kept"), False)
+        kept = mine if kept is None else pc.and_(kept, mine)
+    assert kept is not None
+    return kept

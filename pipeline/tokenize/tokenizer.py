@@ -77,7 +77,7 @@ def load_tokenizer(name: str, *, eos: str | None = None) -> Tokenizer:
         raise UsageError(
             f"tokenizer `{name}`: not a tokenizer.json that `tokenizers` can read: {error}"
         ) from error
-    return _wrap(path.parent.name if path.stem == "tokenizer" and path.parent.name else path.stem, base, eos)
+    return _wrap(path.stem, base, eos)
 
 
 def gpt2_files() -> tuple[Path, Path]:

@@ -1,0 +1,176 @@
+"""From texts to shards: nothing but the documents decides what is in them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mixtures.shards import ShardSet
+from mixtures.split import is_validation
+from pipeline.errors import CrawlmixError
+from pipeline.tokenize.assemble import Plan, assemble, begin, finish, plan_shards, write_shard
+from pipeline.tokenize.encoder import Encoder
+from pipeline.tokenize.part_tokens import PartTokens, pieces, table_path, tokens_path, write_part
+
+WORDS = ["the", "crawl", "gave", "pages", "and", "we", "kept", "it's", "42", "naïve", "日本", "<|endoftext|>"]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.load("gpt2")
+
+
+def texts(count: int, seed: int = 0) -> list[str]:
+    draw = np.random.default_rng(seed)
+    return ["" if n % 13 == 5 else " ".join(draw.choice(WORDS, draw.integers(1, 60))) for n in range(count)]
+
+
+def write_parts(
+    root: Path, documents: list[str], cuts: list[int], encoder: Encoder, batch: int = 7
+) -> list[Path]:
+    """Write documents d0, d1, ... as parts that end at `cuts`."""
+    stems, first = [], 0
+    for number, end in enumerate([*cuts, len(documents)]):
+        stem = root / f"part-{number:05d}"
+        rows = pa.record_batch(
+            {
+                "document_id": pa.array([f"d{n}" for n in range(first, end)], pa.string()),
+                "row": pa.array(range(end - first), pa.int64()),
+                "text": pa.array(documents[first:end], pa.string()),
+            }
+        )
+        batches = [rows.slice(start, batch) for start in range(0, max(1, rows.num_rows), batch)]
+        write_part(stem, pieces(batches), encoder)
+        stems.append(stem)
+        first = end
+    return stems
+
+
+def plan(root: Path, stems: list[Path], encoder: Encoder, **options) -> Plan:
+    return plan_shards("web", root / "shards", stems, encoder.tokenizer, **({"shard_tokens": 500} | options))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def without_tables(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if not name.endswith(".parquet")}
+
+
+def test_shards_hold_the_documents_in_order(tmp_path: Path, encoder: Encoder) -> None:
+    documents = texts(120)
+    manifest = assemble(plan(tmp_path, write_parts(tmp_path, documents, [30, 31, 80], encoder), encoder))[
+        "train"
+    ]
+    expected = encoder.encode_batch(pa.array(documents))
+    shards = ShardSet(tmp_path / "shards")
+    assert np.array_equal(shards.tokens(0, len(shards)), expected.tokens)
+    assert manifest.documents == np.count_nonzero(expected.lengths) == sum(map(bool, documents))
+    assert len(manifest.shards) > 5
+    row = 0
+    kept = [n for n, text in enumerate(documents) if text]
+    for number in range(len(manifest.shards)):
+        table = pq.read_table(shards.documents_file(number)).to_pylist()
+        assert [entry["length"] for entry in table] == shards.lengths(number).tolist()
+        for entry in table:
+            n = kept[row]
+            start = entry["first_token"]
+            tokens = shards.view(number)[start : start + entry["length"] - 1].tolist()
+            assert encoder.tokenizer.decode(tokens) == documents[n]
+            assert (entry["document_id"], entry["end_char"]) == (f"d{n}", len(documents[n]))
+            row += 1
+    assert row == len(kept)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.integers(0, 90), max_size=4), st.integers(1, 40), st.randoms())
+def test_parts_batches_and_workers_cannot_be_seen(
+    tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, cuts: list[int], batch: int, order
+) -> None:
+    root, documents = tmp_path_factory.mktemp("assemble"), texts(90)
+    options = {"validation": 0.2, "seed": 3, "shard_tokens": 1_500}
+    assemble(plan(root / "one", write_parts(root / "one", documents, [], encoder), encoder, **options))
+    stems = write_parts(root / "many", documents, sorted(cuts), encoder, batch)
+    many = plan(root / "many", stems, encoder, **options)
+    begin(many)
+    shuffled = list(many.tasks)
+    order.shuffle(shuffled)
+    entries = {task: write_shard(many, task) for task in shuffled}
+    finish(many, [entries[task] for task in many.tasks])
+    assert without_tables(content(root / "many/shards")) == without_tables(content(root / "one/shards"))
+
+
+def test_a_rebuild_gives_the_same_bytes_tables_included(tmp_path: Path, encoder: Encoder) -> None:
+    for name in ("a", "b"):
+        stems = write_parts(tmp_path / name, texts(60), [20], encoder)
+        assemble(plan(tmp_path / name, stems, encoder, validation=0.1))
+    assert content(tmp_path / "a/shards") == content(tmp_path / "b/shards")
+
+
+def test_held_out_documents_are_in_the_validation_split_alone(tmp_path: Path, encoder: Encoder) -> None:
+    documents = texts(150)
+    stems = write_parts(tmp_path, documents, [70], encoder)
+    assemble(plan(tmp_path, stems, encoder, validation=0.1, seed=5))
+    ids = [f"d{n}" for n, text in enumerate(documents) if text]
+    held = is_validation(ids, seed=5, fraction=0.1)
+    for folder, expected in (("shards", ~held), ("shards/validation", held)):
+        shards = ShardSet(tmp_path / folder)
+        found = [
+            row for number in range(len(shards.manifest.shards))
+            for row in pq.read_table(shards.documents_file(number))["document_id"].to_pylist()
+        ]  # fmt: skip
+        assert found == [name for name, mine in zip(ids, expected, strict=True) if mine]
+    assemble(plan(tmp_path, stems, encoder))
+    assert not (tmp_path / "shards/validation").exists()
+
+
+def test_taking_a_page_out_changes_its_own_shard_alone(tmp_path: Path, encoder: Encoder) -> None:
+    documents = texts(120)
+    stems = write_parts(tmp_path, documents, [50], encoder)
+    before = assemble(plan(tmp_path, stems, encoder))["train"]
+    after = assemble(plan(tmp_path, stems, encoder, excluded={"d60", "d61"}))["train"]
+    changed = [one.file for one, other in zip(before.shards, after.shards, strict=True) if one != other]
+    assert len(changed) in (1, 2)
+    assert after.documents == before.documents - 2
+    gone = encoder.encode_batch(pa.array(documents[60:62])).lengths.sum()
+    assert after.tokens == before.tokens - gone
+    assert after.inputs != before.inputs
+
+
+def test_a_source_without_text_has_an_empty_manifest(tmp_path: Path, encoder: Encoder) -> None:
+    stems = write_parts(tmp_path, ["", ""], [1], encoder)
+    manifest = assemble(plan(tmp_path, stems, encoder))["train"]
+    assert (manifest.tokens, manifest.documents, manifest.shards) == (0, 0, ())
+
+
+def test_a_part_is_summed_up(tmp_path: Path, encoder: Encoder) -> None:
+    rows = pa.record_batch(
+        {"document_id": ["a", "b"], "row": pa.array([0, 1], pa.int64()), "text": ["Hello world é", ""]}
+    )
+    summary = write_part(tmp_path / "p", pieces([rows]), encoder)
+    assert (summary.tokens, summary.documents, summary.empty, summary.text_bytes) == (4, 1, 1, 14)
+    assert PartTokens(tmp_path / "p").tokens().tolist()[:2] == [15496, 995]
+
+
+def test_a_part_that_is_cut_missing_or_of_another_tokenizer_is_refused(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    (stem,) = write_parts(tmp_path, texts(20), [], encoder)
+    other = Encoder.load("gpt2", eos="!")
+    with pytest.raises(CrawlmixError, match="encoded by another tokenizer than `gpt2`"):
+        plan_shards("web", tmp_path / "shards", [stem], other.tokenizer)
+    size = tokens_path(stem).stat().st_size
+    with tokens_path(stem).open("rb+") as stream:
+        stream.truncate(size - 2)
+    with pytest.raises(
+        CrawlmixError, match=rf"part-00000.tokens: expected {size:,} bytes, found {size - 2:,}"
+    ):
+        PartTokens(stem)
+    table_path(stem).unlink()
+    with pytest.raises(CrawlmixError, match=r"part-00000.parquet: cannot read the part's documents"):
+        PartTokens(stem)
