@@ -19,10 +19,6 @@ VERSION = 1
 VALIDATION = "validation"  # folder of the held-out split, inside a source's shards
 # What a mixture is called, where its shards lie and how its weights were written change no sample.
 _UNHASHED = ("fingerprint", "name", "folder", "given", "weight_error")
-    "fingerprint",
-    "name",
-    "folder",
-)  # where things lie and what they are called does not change a sample
 
 
 @dataclass(frozen=True, slots=True)
