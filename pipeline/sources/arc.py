@@ -4,7 +4,8 @@ import re
 from typing import ClassVar
 
 from pipeline.sources.archive import ArchiveReader
-from pipeline.sources.page import MAX_URL, fill_page, text
+from pipeline.sources.header_fields import text
+from pipeline.sources.page import MAX_URL, fill_page
 from pipeline.sources.record import FileRange, Record, Selection
 from pipeline.sources.scan import Feed, Found, Head
 
@@ -36,6 +37,7 @@ class ArcGrammar:
     search: ClassVar[re.Pattern[bytes]] = _SEARCH
 
     def head(self, feed: Feed, start: int) -> Head[ArcFields] | None:
+        """Read the header of the record at `start`; see `scan.Grammar`."""
         feed.fill(start + MAX_URL + 8192)
         line = _LINE.match(feed.buffer, start - feed.base)
         if not line:

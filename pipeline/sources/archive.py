@@ -179,7 +179,8 @@ class ArchiveReader(Generic[HeadT]):
                     size = item.end - item.start
                     yield Skipped(here, 0, f"{size} bytes inside the {codec.name} member hold no record")
                 continue
-            record = self._record(item, cut=member.error is not None and item.end >= len(contents))
+            cut = member.error is not None and item.end >= len(contents)
+            record = self._record(item, cut=cut, damaged=member.error == "bad checksum")
             record.offset, record.length, record.index = here, stop - here, index
             index += 1
             yield record
@@ -224,9 +225,11 @@ class ArchiveReader(Generic[HeadT]):
         found = self._next_start(stored, codec, max(member.offset + 1, member.end - _OVERRUN), stored.size)
         return stored.size if found is None else found
 
-    def _record(self, item: Found[HeadT], *, cut: bool) -> Record:
+    def _record(self, item: Found[HeadT], *, cut: bool, damaged: bool = False) -> Record:
         if cut and item.problem == "short_body":
             item.problem = "cut_record"
+        elif damaged and item.problem is None:
+            item.problem = "bad_checksum"
         return self._grammar.record(item, self._range.selection)
 
 
@@ -238,6 +241,7 @@ class PlainFeed(Feed):
         self._stored = stored
 
     def fill(self, upto: int) -> bool:
+        """Hold everything from `base` to `upto`; see `Feed`."""
         have = self.base + len(self.buffer)
         if have >= upto:
             return True
@@ -252,6 +256,7 @@ class PlainFeed(Feed):
         return have >= upto
 
     def drop(self, upto: int) -> None:
+        """Forget what lies before `upto`; see `Feed`."""
         upto = min(upto, self._stored.size)
         held = self.base + len(self.buffer)
         self.buffer = self.buffer[upto - self.base :] if upto < held else b""
@@ -259,6 +264,7 @@ class PlainFeed(Feed):
         self.ended = upto >= self._stored.size or (self.ended and upto < held)
 
     def fits(self, end: int, start: re.Pattern[bytes]) -> bool | None:
+        """Look whether a record could end at `end`; see `Feed`."""
         if end > self._stored.size:
             return False
         tail = self._stored.read(end, 4096)

@@ -115,8 +115,7 @@ class JsonlReader:
             self.next_offset = end
             return
         self.first_offset = 0
-        number = 0
-        for number, (_, _, line) in enumerate(_lines(iter(inflated), 0, self._max_line)):  # noqa: B007 - used below
+        for number, (_, _, line) in enumerate(_lines(iter(inflated), 0, self._max_line)):
             record = self._record(line, f"line {number + 1}")
             if record is not None:
                 record.index = number
@@ -133,7 +132,7 @@ class JsonlReader:
         if start > 0 and not self._range.exact:
             # The line that holds the byte before the range belongs to the range before.
             begins = _next_line(stored, start - 1)
-            if begins >= end and begins < stored.size or begins >= stored.size:
+            if begins >= min(end, stored.size):
                 self.next_offset = end
                 return
             start = begins

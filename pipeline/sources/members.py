@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import ClassVar, Protocol
+from typing import IO, ClassVar, Protocol, cast
 
 import zstandard
 from fastwarc.stream_io import GzipReader, Lz4Reader
@@ -67,6 +67,7 @@ class Gzip:
         self._next = -1
 
     def open(self, stored: StoredBytes, offset: int, limit: int) -> Member:
+        """Open the member at `offset`; see `Codec`."""
         member = Member(offset)
         if not self._open_at_once(member, stored, offset, limit):
             self._fast = None
@@ -74,6 +75,7 @@ class Gzip:
         return member
 
     def peek(self, stored: StoredBytes, offset: int) -> Iterator[bytes]:
+        """Inflate what could be a member; see `Codec`."""
         return _gunzip(Member(offset), stored)
 
     def _open_at_once(self, member: Member, stored: StoredBytes, offset: int, limit: int) -> bool:
@@ -205,6 +207,7 @@ class Zstd:
         self._inflater = zstandard.ZstdDecompressor(dict_data=data, max_window_size=MAX_ZSTD_WINDOW)
 
     def open(self, stored: StoredBytes, offset: int, limit: int) -> Member:  # noqa: ARG002 - pieces are as fast
+        """Open the member at `offset`; see `Codec`."""
         member = Member(offset)
         end, error = zstd_frame_end(stored, offset)
         member.end, member.error = end, error
@@ -213,13 +216,14 @@ class Zstd:
         return member
 
     def peek(self, stored: StoredBytes, offset: int) -> Iterator[bytes]:
+        """Inflate what could be a member; see `Codec`."""
         member = Member(offset)
         member.end = stored.size
         return self._inflate(member, stored)
 
     def _inflate(self, member: Member, stored: StoredBytes) -> Iterator[bytes]:
         source = _Extent(stored, member.offset, member.end)
-        with self._inflater.stream_reader(source, read_size=PIECE) as reader:
+        with self._inflater.stream_reader(cast("IO[bytes]", source), read_size=PIECE) as reader:
             while True:
                 try:
                     out = reader.read(OUTPUT)
@@ -238,6 +242,7 @@ class Lz4:
     magic: ClassVar[re.Pattern[bytes]] = re.compile(rb"\x04\x22\x4d\x18")
 
     def open(self, stored: StoredBytes, offset: int, limit: int) -> Member:  # noqa: ARG002 - pieces are as fast
+        """Open the member at `offset`; see `Codec`."""
         member = Member(offset)
         member.end, member.error = lz4_frame_end(stored, offset)
         if member.error is None or member.error == "cut":
@@ -245,6 +250,7 @@ class Lz4:
         return member
 
     def peek(self, stored: StoredBytes, offset: int) -> Iterator[bytes]:
+        """Inflate what could be a member; see `Codec`."""
         member = Member(offset)
         member.end = stored.size
         return _unlz4(member, stored)

@@ -1,20 +1,22 @@
 """What a web archive's record is: its HTTP head, its media type, and whether the selection takes it."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.sources.header_fields import HeaderFields, text
 from pipeline.sources.http_body import decode_body
 from pipeline.sources.record import Record, Selection
 
 MAX_URL = 128 << 10  # bytes; longer ones are no address of anything
+MAX_OPT_OUT = 64  # headers kept of a response
 _STATUS_LINE = re.compile(rb"[A-Za-z]{2,8}(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?![0-9A-Za-z])[^\n]*(?:\n|\Z)")
 _PROTOCOL_LINE = re.compile(rb"HTTP/\d[^\n]*(?:\n|\Z)")
-_FIELD_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*\Z")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
-_OPT_OUT = (b"x-robots-tag", b"tdm-reservation", b"tdm-policy")
+_OPT_OUT = (b"\nx-robots-tag:", b"\ntdm-reservation:", b"\ntdm-policy:")
 
 # Types that say nothing about the content (WHATWG MIME sniffing, section 7, and servers' defaults).
 _UNKNOWN = {"unknown/unknown", "application/unknown", "application/octet-stream", "binary/octet-stream"}
@@ -77,47 +79,13 @@ class Block(Protocol):
 
 @dataclass(slots=True)
 class HttpHead:
-    """Status (None: no status line that says one), fields by lower-case name (first wins), start of the body."""
+    """Status (None: no status line that says one), fields, raw opt-out headers, start of the body in the data."""
 
     status: int | None
     status_line: bytes
-    fields: dict[bytes, bytes]
+    fields: HeaderFields
     opt_out: tuple[str, ...]
     body_start: int
-
-
-def parse_fields(block: bytes) -> dict[bytes, bytes]:
-    """Read `Name: value` lines; names in lower case, folded lines joined, the first of equal names wins.
-
-    Values keep the blanks around them, since few are looked at.
-    """
-    lines = block.split(b"\n")
-    try:
-        fields = {name.lower(): value for name, value in [line.split(b":", 1) for line in lines]}
-    except ValueError:  # a line without a colon
-        return _parse_odd_fields(lines)
-    if len(fields) != len(lines) or b"\n " in block or b"\n\t" in block or b" :" in block or b"\t:" in block:
-        return _parse_odd_fields(lines)
-    return fields
-
-
-def _parse_odd_fields(lines: list[bytes]) -> dict[bytes, bytes]:
-    """Read repeated names, folded lines and lines that are no fields, a line at a time."""
-    fields: dict[bytes, bytes] = {}
-    name = b""
-    for line in lines:
-        key, colon, value = line.partition(b":")
-        if line[:1] in {b" ", b"\t"}:
-            if name and len(fields[name]) < MAX_URL:
-                fields[name] = fields[name] + b" " + line.strip()
-            continue
-        if colon:
-            name = key.strip().lower()
-            if name in fields:
-                name = b""
-            else:
-                fields[name] = value.strip()
-    return fields
 
 
 def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
@@ -137,30 +105,19 @@ def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
         end, body_start = bare, bare + 2
     if end < 0:
         end = body_start = stop
-    head = data[begin:end]
-    if b"\n<" in head or head[:1] == b"<":
-        cut = begin + (0 if head[:1] == b"<" else head.index(b"\n<") + 1)
-        head, body_start = data[begin:cut], cut
-    head = head.rstrip(b"\r\n")
-    fields = parse_fields(head)
-    opt_out: tuple[str, ...] = ()
-    if b"x-robots-tag" in fields or b"tdm-reservation" in fields or b"tdm-policy" in fields:
-        opt_out = _opt_out(head)
+    tag = data.find(b"\n<", begin - 1, end)
+    if tag >= 0:
+        end = body_start = tag + 1
+    fields = HeaderFields(b"\n" + data[begin:end])
+    opt_out = _opt_out(fields.raw) if any(fields.get(key) for key in _OPT_OUT) else ()
     return HttpHead(int(status[1]) if status else None, line[0].strip(), fields, opt_out, body_start)
 
 
 def _opt_out(head: bytes) -> tuple[str, ...]:
-    lines = (line.partition(b":") for line in head.split(b"\n")[:10_000])
+    lines = (line.partition(b":") for line in head.split(b"\n"))
     found = ((name.strip().lower(), value.strip()) for name, _, value in lines)
-    return tuple(f"{name.decode()}: {text(value[:1024])}" for name, value in found if name in _OPT_OUT)[:64]
-
-
-def text(value: bytes) -> str:
-    """Decode a header value, blanks around it removed: UTF-8, else latin-1 as HTTP once had it."""
-    try:
-        return value.decode().strip()
-    except UnicodeDecodeError:
-        return value.decode("latin-1").strip()
+    given = (f"{name.decode()}: {text(value[:1024])}" for name, value in found if b"\n%b:" % name in _OPT_OUT)
+    return tuple(itertools.islice(given, MAX_OPT_OUT))
 
 
 def fill_page(
@@ -185,7 +142,7 @@ def fill_page(
         found.join()  # the head is longer than what was held in one piece
         data, stop = found.data, found.block_stop
         head = parse_http(data, body_start, stop)
-    transfer = coding = content_type = None
+    transfer = coding = content_type = ""
     if head is not None:
         body_start = head.body_start
         record.http_status = head.status
@@ -198,12 +155,9 @@ def fill_page(
             )
             return
         fields = head.fields
-        if (value := fields.get(b"content-type")) is not None:
-            content_type = text(value[:1024])
-        if (value := fields.get(b"content-encoding")) is not None:
-            coding = text(value[:1024])
-        if (value := fields.get(b"transfer-encoding")) is not None:
-            transfer = text(value[:1024])
+        content_type = text(fields.get(b"\ncontent-type:")[:1024])
+        coding = text(fields.get(b"\ncontent-encoding:")[:1024])
+        transfer = text(fields.get(b"\ntransfer-encoding:")[:1024])
     if content_type:
         if charset := _CHARSET.search(content_type):
             record.charset = charset[1]
@@ -227,7 +181,7 @@ def fill_page(
             _remove(record, "too_large", f"more than {selection.max_bytes} bytes decoded")
             return
         if decoded.error:
-            record.fate, record.rule, record.detail = "failed", decoded.error, (coding or transfer or "")[:80]
+            record.fate, record.rule, record.detail = "failed", decoded.error, (coding or transfer)[:80]
             return
         raw = decoded.data
         record.truncated = record.truncated or decoded.truncated

@@ -76,6 +76,8 @@ class Feed:
     Positions are absolute: `base` is that of `buffer[0]`. `bound` is no smaller than the end of the data.
     """
 
+    __slots__ = ("_pieces", "base", "bound", "buffer", "ended")
+
     def __init__(self, pieces: Iterator[bytes], *, base: int = 0, bound: int, buffer: bytes = b"") -> None:
         self._pieces = pieces
         self.base = base

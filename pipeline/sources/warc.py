@@ -5,12 +5,11 @@ from dataclasses import replace
 from typing import BinaryIO, ClassVar
 
 from pipeline.sources.archive import ArchiveReader, first_record
+from pipeline.sources.header_fields import HeaderFields, text
 from pipeline.sources.http_body import looks_like_text
-from pipeline.sources.page import MAX_URL, fill_page, parse_fields, text
+from pipeline.sources.page import MAX_URL, fill_page
 from pipeline.sources.record import FileRange, Record, Selection
 from pipeline.sources.scan import MAX_HEADER, Feed, Found, Head
-
-WarcFields = dict[bytes, bytes]
 
 _VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r?\n")
 _SEARCH = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r?\n[A-Za-z][A-Za-z-]{1,40}[ \t]*:")
@@ -29,7 +28,8 @@ class WarcGrammar:
     start: ClassVar[re.Pattern[bytes]] = _VERSION
     search: ClassVar[re.Pattern[bytes]] = _SEARCH
 
-    def head(self, feed: Feed, start: int) -> Head[WarcFields] | None:
+    def head(self, feed: Feed, start: int) -> Head[HeaderFields] | None:
+        """Read the header of the record at `start`; see `scan.Grammar`."""
         if not feed.ended:
             feed.fill(start + 4096)
         begin = start - feed.base
@@ -48,38 +48,38 @@ class WarcGrammar:
             if not blank:
                 return None
             end, block_start = blank.start(), blank.end()
-        fields = parse_fields(buffer[begin + version.end() - version.start() : end])
-        length = fields.get(b"content-length", b"").strip()
+        fields = HeaderFields(buffer[begin + version.end() - version.start() - 1 : end])
+        length = fields.get(b"\ncontent-length:")
         return Head(feed.base + block_start, int(length) if _LENGTH.fullmatch(length) else None, fields)
 
-    def record(self, found: Found[WarcFields], selection: Selection) -> Record:
+    def record(self, found: Found[HeaderFields], selection: Selection) -> Record:
         """Turn a framed record into a Record, its place in the file still to be set."""
-        fields = found.fields
+        get = found.fields.get
         record = Record(0)
-        if identifier := fields.get(b"warc-record-id"):
-            record.id = text(identifier[:1024]).strip("<> ") or None
-        if date := fields.get(b"warc-date"):
-            record.timestamp = normal_date(text(date[:64]))
-        url = fields.get(b"warc-target-uri")
-        if url and len(url) <= MAX_URL:
+        record.id = text(get(b"\nwarc-record-id:")[:1024]).strip("<> ") or None
+        record.timestamp = normal_date(text(get(b"\nwarc-date:")[:64]))
+        url = get(b"\nwarc-target-uri:")
+        if len(url) <= MAX_URL:
             record.url = text(url).strip("<> ") or None
         if found.problem == "bad_length":
-            stated = text(fields.get(b"content-length", b"missing")[:40])
-            record.fate, record.rule, record.detail = "failed", "bad_content_length", stated
+            stated = text(get(b"\ncontent-length:")[:40])
+            record.fate, record.rule, record.detail = "failed", "bad_content_length", stated or "missing"
             return record
-        record_type = text(fields.get(b"warc-type", b"")[:80]).lower()
-        if cut := fields.get(b"warc-truncated"):
+        record_type = text(get(b"\nwarc-type:")[:80]).lower()
+        if cut := get(b"\nwarc-truncated:"):
             reason = text(cut[:80]).lower()
             record.truncated = reason if reason in _TRUNCATED else "unspecified"
+        elif get(b"\nwarc-segment-number:"):
+            record.truncated = "segmented"
         record.truncated = record.truncated or found.problem
         if record_type not in selection.record_types:
             record.fate, record.rule, record.detail = "removed", "record_type", record_type or "missing"
             return record
-        if url and len(url) > MAX_URL:
+        if len(url) > MAX_URL:
             record.fate, record.rule, record.detail = "removed", "url_too_long", f"{len(url)} bytes"
             return record
-        content_type = text(fields.get(b"content-type", b"")[:1024]).strip()
-        declared = text(fields.get(b"warc-identified-payload-type", b"")[:1024]) or None
+        content_type = text(get(b"\ncontent-type:")[:1024])
+        declared = text(get(b"\nwarc-identified-payload-type:")[:1024]) or None
         http = record_type == "response" and (
             not content_type or content_type.lower().startswith("application/http")
         )
@@ -93,7 +93,9 @@ class WarcGrammar:
         return record
 
 
-def _fill_text(record: Record, found: Found[WarcFields], selection: Selection, declared: str | None) -> None:
+def _fill_text(
+    record: Record, found: Found[HeaderFields], selection: Selection, declared: str | None
+) -> None:
     """Take the text of a WET record; other conversions are judged like a page."""
     if declared is None or declared.partition(";")[0].strip().lower() != "text/plain":
         fill_page(record, found, selection, declared=declared, http=False)
@@ -118,7 +120,7 @@ def normal_date(date: str) -> str | None:
     return f"{found[1]}T{found[2]}Z"
 
 
-class WarcReader(ArchiveReader[WarcFields]):
+class WarcReader(ArchiveReader[HeaderFields]):
     """Reads the records of a WARC (or WET) file, plain, gzip, zstd or LZ4, by content; see `ArchiveReader`."""
 
     def __init__(self, file_range: FileRange) -> None:
