@@ -69,12 +69,6 @@ def charset_of(label: str | None) -> str | None:
     return CHARSETS.get(label.strip(" \t\r\n\f\"'").lower()) if label else None
 
 
-def codec_of(charset: str, *, strict: bool = False) -> str:
-    """Return the name of the Python codec that reads a charset named by `charset_of`.
-
-    With `strict` Big5 is without the Hong Kong extension, which fills so many of its gaps that most Chinese text
-    in another charset would pass for it.
-    """
-    if strict and charset == "big5":
-        return "cp950"
+def codec_of(charset: str) -> str:
+    """Return the name of the Python codec that reads a charset named by `charset_of`."""
     return _CODECS.get(charset, charset)

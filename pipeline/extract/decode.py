@@ -131,9 +131,7 @@ def _strict(body: bytes, charset: str, *, truncated: bool) -> str | None:
     if charset == "windows-1252":
         return _windows_1252(body)
     try:
-        return codecs.getincrementaldecoder(codec_of(charset, strict=True))("strict").decode(
-            body, final=not truncated
-        )
+        return codecs.getincrementaldecoder(codec_of(charset))("strict").decode(body, final=not truncated)
     except UnicodeError:
         return None
 

@@ -59,8 +59,9 @@ class Guard:
     extractor: str = "resiliparse"
     limits: Limits = field(default_factory=Limits)
     settings: GuardSettings = field(default_factory=GuardSettings)
-    restarts: int = 0
+    restarts: int = 0  # children that had to be replaced
     _child: _Child | None = None
+    _last_words: str = ""
 
     def __post_init__(self) -> None:
         check_extractor(self.extractor)
@@ -88,6 +89,11 @@ class Guard:
         """End the child."""
         if self._child is not None:
             self._stop(self._child)
+
+    @property
+    def child_id(self) -> int | None:
+        """Process id of the child, None while there is none."""
+        return self._child.process.pid if self._child else None
 
     def _batch(self, pages: Sequence[Page], start: int) -> list[Page]:
         end, size = start, 0
@@ -155,18 +161,15 @@ class Guard:
     def _post_mortem(self, child: _Child) -> tuple[str, str]:
         self._stop(child)
         self.restarts += 1
-        child_error = self._last_words
         code = child.process.returncode
         if child.overdue:
             return "extractor_timeout", f"no answer within {self.settings.wall_seconds:g} s"
         if code == -signal.SIGPROF:
             return "extractor_timeout", f"more than {self.settings.cpu_seconds:g} s of CPU time"
-        if code == OUT_OF_MEMORY or any(sign in child_error for sign in _MEMORY_SIGNS):
+        if code == OUT_OF_MEMORY or any(sign in self._last_words for sign in _MEMORY_SIGNS):
             return "extractor_memory", f"more than {self.settings.memory_bytes} bytes of memory"
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        return "extractor_died", f"{how} {child_error}".strip()
-
-    _last_words: str = ""
+        return "extractor_died", f"{how} {self._last_words}".strip()
 
     def _stop(self, child: _Child) -> None:
         for stream in (child.process.stdin, child.process.stdout):

@@ -57,7 +57,7 @@ class Limits:
     )
     max_options: int = 15_000  # <option> tags
     max_body_tags: int = 5000  # <body> and <html> tags
-    max_byte_levels: int = 200_000_000  # sum over the bytes of the page of the number of elements around each
+    max_byte_levels: int = 100_000_000  # sum over the bytes of the page of the number of elements around each
 
 
 def find_excess(body: bytes, limits: Limits) -> tuple[str, str] | None:

@@ -60,6 +60,9 @@ _RAW = "script style textarea title xmp iframe noembed noframes"  # their conten
 _KNOWN_RAW = np.isin(_KNOWN, [_key(name) for name in _RAW.split()])
 _COMMENT = int.from_bytes(b"!--", "little")
 
+# A round over many tags that takes out few of them is dearer than the walk.
+_WORTHWHILE, _FEW_TAGS = 0.05, 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Nesting:
@@ -117,7 +120,7 @@ def measure(body: bytes, octets: Octets, starts: Ints, *, enough: Nesting) -> Ne
         ):
             return Nesting(depth, formatting, byte_levels, options, body_tags)
         pairs = np.flatnonzero(tags.opens[:-1] & ~tags.opens[1:] & (tags.key[:-1] == tags.key[1:]))
-        if len(pairs) == 0 or taken_depth > enough.depth:
+        if len(pairs) == 0 or (len(pairs) < _WORTHWHILE * len(tags.at) and len(tags.at) > _FEW_TAGS):
             break
         taken_depth += int(tags.levels[pairs].max())
         taken_levels += int((tags.levels[pairs] * (tags.at[pairs + 1] - tags.at[pairs])).sum())

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from resiliparse.parse.html import HTMLTree
+from resiliparse.parse.html import HTMLParserException, HTMLTree
 
 from pipeline.extract.decode import decode
 from pipeline.extract.html import PLAIN, extract_html, title_of
@@ -84,6 +84,9 @@ def extract_page(page: Page, *, extractor: str, limits: Limits) -> Extracted:
         found = normalise_text(extract_html(extractor, text, tree))
     except MemoryError:
         raise
+    except HTMLParserException as error:
+        # The parser takes any text; it refuses only when an allocation fails.
+        raise MemoryError(str(error)) from error
     except Exception as error:  # noqa: BLE001 - the page is hostile and the libraries raise what they like
         detail = f"{type(error).__name__}: {error}"[:_MAX_DETAIL_CHARS]
         return Extracted(
