@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipeline.pool import Done, Job, WorkerPool
 from pipeline.progress import Progress
 from pipeline.recipe import Recipe
+from pipeline.runner import import_beam
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.reading import exists, open_input
 from pipeline.workspace import PartState, Workspace, read_state
@@ -72,7 +73,8 @@ class Context:
         record.parts = max(record.parts, len(plans))
         if not todo:
             return
-        from pipeline.stage import run_jobs  # late: Beam takes seconds to import
+        import_beam()
+        from pipeline.stage import run_jobs
 
         self.progress.begin(stage, len(todo), sum(plan.size for plan in todo))
         self.pool.on_progress = self.progress.add

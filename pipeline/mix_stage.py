@@ -43,8 +43,9 @@ def run(context: Context) -> None:
             remove(workspace.path("mixtures", file))
     for name, mixture in made.items():
         record.parts += 1
-        if workspace.read_json("mixtures", f"{name}.json") != mixture.to_dict():
-            mixture.write(folder / f"{name}.json")
+        path = folder / f"{name}.json"
+        if not path.is_file() or workspace.read_json("mixtures", path.name).get("fingerprint") != mixture.fingerprint:
+            mixture.write(path)
             record.done += 1
     record.fingerprint = fingerprint([mixture.fingerprint for mixture in made.values()])
     record.seconds = time.monotonic() - start

@@ -47,6 +47,8 @@ def runner_name(options: Sequence[str]) -> str:
 def import_beam() -> None:
     """Import Beam without its optional database and cloud clients, and without their warnings.
 
+    To be called before any module that imports Beam at its top; a build that finds all done never does.
+
     Beam's `io` package imports pymongo whenever it is installed, and it always is: a seventh of the start-up.
     """
     if "apache_beam" in sys.modules:

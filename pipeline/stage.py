@@ -25,6 +25,7 @@ from pipeline.tasks import run_task
 # The pool of this process's build: the direct engine runs its DoFns in this very process.
 _pool: WorkerPool | None = None
 _on_done: Callable[[Done], None] | None = None
+_error: BaseException | None = None
 
 
 class _RunJobs(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
@@ -47,11 +48,18 @@ class _RunJobs(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._waiting:
             assert _pool is not None
-            with self._noting_failure():
-                finished = _pool.run(self._waiting, _on_done)
-            for done in finished:
+            for done in self._run_in_pool(_pool):
                 yield WindowedValue(self._finished(done.result | {"cpu_seconds": done.cpu_seconds}), 0, [GlobalWindow()])
             self._waiting = []
+
+    def _run_in_pool(self, pool: WorkerPool) -> list[Done]:
+        """Keep an error for the caller of `run_jobs`, in this very process; Beam would print it and wrap it."""
+        global _error  # noqa: PLW0603  as `_pool`
+        try:
+            return pool.run(self._waiting, _on_done)
+        except BaseException as error:  # noqa: BLE001  raised again by `run_jobs`
+            _error = error
+            return []
 
     @contextmanager
     def _noting_failure(self) -> Iterator[None]:
@@ -100,7 +108,7 @@ def run_jobs(
     Raises:
         CrawlmixError: a part could not be made, for a reason that the user can mend.
     """
-    global _pool, _on_done  # noqa: PLW0603  a DoFn cannot carry a process pool
+    global _pool, _on_done, _error  # noqa: PLW0603  a DoFn cannot carry a process pool
     failure = f"{manifest}.failure.json"
     remove(failure)
     with publish(manifest) as temporary, open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123
@@ -118,7 +126,10 @@ def run_jobs(
         )
 
     try:
-        return run_pipeline(stage, build, beam_options)
+        counters = run_pipeline(stage, build, beam_options)
+        if _error is not None:
+            raise _error
+        return counters  # noqa: TRY300
     except Exception:
         if exists(failure):
             with open_input(failure) as stream:
@@ -126,7 +137,7 @@ def run_jobs(
             raise (UsageError if told["exit_code"] == UsageError.exit_code else CrawlmixError)(told["error"]) from None
         raise
     finally:
-        _pool = _on_done = None
+        _pool = _on_done = _error = None
 
 
 def run_pipeline(stage: str, build: Callable[[beam.Pipeline], None], beam_options: Sequence[str]) -> dict[str, int]:

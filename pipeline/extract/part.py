@@ -64,8 +64,9 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
             note = _read_note(piece["slice_file"], task["slice_fingerprint"])
             if note is not None and following in {None, note["first_offset"]}:
                 with pa.OSFile(piece["slice_file"]) as source:
-                    for batch in pa.ipc.open_file(source):
-                        writer.write(batch)
+                    batches = pa.ipc.open_file(source)
+                    for number in range(batches.num_record_batches):
+                        writer.write(batches.get_batch(number))
             else:
                 start = piece["start"] if following is None else max(following, piece["start"])
                 reading = _Reading(task, start, piece["end"], _guard(task), report, exact=following is not None)
