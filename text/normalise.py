@@ -55,17 +55,23 @@ def text_hashes(texts: pa.Array | pa.ChunkedArray) -> Hashes:
     array = (
         texts if isinstance(texts, pa.Array) else pa.concat_arrays(texts.chunks or [pa.array([], texts.type)])
     )
-    hashes = np.zeros((len(array), 2), np.uint64)
-    counts = np.zeros(len(array), np.int64)
-    for batch in word_batches(text_buffer(normalise(array)), overlap=0):
-        _add(hashes, counts, batch)
-    hashes ^= fmix64(counts.astype(np.uint64))[:, None]
+    hashes, counts = word_sums(text_buffer(normalise(array)))
     bare = np.flatnonzero(counts == 0)
     if len(bare):
         raw = array.take(pa.array(bare))
         hashes[bare, 0] = hash_strings(raw, seed=1)
         hashes[bare, 1] = hash_strings(raw, seed=2)
     return hashes
+
+
+def word_sums(texts: TextBuffer) -> tuple[Hashes, npt.NDArray[np.int64]]:
+    """Hash the words of each text as they stand, ASCII case folded: (n, 2) uint64, and their number: (n,)."""
+    hashes = np.zeros((texts.rows, 2), np.uint64)
+    counts = np.zeros(texts.rows, np.int64)
+    for batch in word_batches(texts, overlap=0):
+        _add(hashes, counts, batch)
+    hashes ^= fmix64(counts.astype(np.uint64))[:, None]
+    return hashes, counts
 
 
 def _table(ranges: str) -> npt.NDArray[np.bool_]:
