@@ -20,7 +20,7 @@ Level = Literal["line", "three_sentences"]
 
 _NEWLINE = 0x0A
 _IS_MARK = np.isin(np.arange(256), [ord(mark) for mark in ".!?"])
-_IS_SPACE = np.isin(np.arange(256), [ord(space) for space in " \t\n\r"])
+_IS_SPACE = np.isin(np.arange(256), [ord(space) for space in " \t\r"])
 
 
 class Spans(NamedTuple):
