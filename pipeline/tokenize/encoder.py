@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mixtures.index_file import token_dtype
+from pipeline.tokenize.blocks import EncodedBlock, encode_block
 from pipeline.tokenize.chunks import CHUNK_CHARS, safe_chunks
 from pipeline.tokenize.parity import NASTY, FastEncoder, fast_encoder
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
+from pipeline.tokenize.word_table import WordTable
 
 Tokens = npt.NDArray[Any]
+
+BLOCK_BYTES = 1 << 20  # text encoded at once; the arrays beside it take some 15 bytes for each of its own
 _logger = logging.getLogger(__name__)
 
 # Worker processes are forked; `tokenizers` hangs in a child when its threads were used before the fork.
@@ -43,6 +47,7 @@ class Encoder:
     def __init__(self, tokenizer: Tokenizer, sample: Iterable[str] = ()) -> None:
         self.tokenizer = tokenizer
         self.dtype = token_dtype(tokenizer.vocabulary_size)
+        self._words = WordTable(self.dtype)
         self._eos = np.array([tokenizer.eos_id], dtype=self.dtype)
         found = fast_encoder(tokenizer)
         self._chunked = isinstance(found, FastEncoder)
@@ -64,6 +69,13 @@ class Encoder:
         """The library that encodes."""
         return "tiktoken" if self._fast else "tokenizers"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_words": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._words = WordTable(self.dtype)
+
     def check(self, sample: Iterable[str]) -> None:
         """Compare both libraries on real texts; on a difference use `tokenizers` from now on and say so."""
         for text in sample:
@@ -78,26 +90,63 @@ class Encoder:
 
         A lone surrogate cannot be stored in Arrow and so cannot occur. Special tokens that a text spells are text.
         """
-        pieces: list[Tokens] = []
-        lengths = np.zeros(len(texts), dtype=np.int64)
-        for row, value in enumerate(texts):
-            text = value.as_py()
-            if not text:
-                continue
-            before = len(pieces)
-            pieces.extend(self._pieces(text))
-            pieces.append(self._eos)
-            lengths[row] = sum(map(len, pieces[before:]))
-        tokens = np.concatenate(pieces) if pieces else np.zeros(0, dtype=self.dtype)
+        chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+        found = [self._encode_array(chunk.cast(pa.large_string()).fill_null("")) for chunk in chunks]
+        empty = np.zeros(0, dtype=self.dtype), np.zeros(0, dtype=np.int64)
+        tokens, lengths = (np.concatenate(columns) for columns in zip(empty, *found, strict=True))
         return Encoded(tokens, lengths)
+
+    def _encode_array(self, texts: pa.LargeStringArray) -> tuple[Tokens, npt.NDArray[np.int64]]:
+        _, offsets, data = texts.buffers()
+        if not len(texts) or data is None:
+            return np.zeros(0, dtype=self.dtype), np.zeros(len(texts), dtype=np.int64)
+        borders = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+        text = np.frombuffer(data, dtype=np.uint8)
+        lengths = np.zeros(len(texts), dtype=np.int64)
+        filled = np.flatnonzero(np.diff(borders))
+        ends = borders[filled + 1]
+        found: list[Tokens] = []
+        first = 0
+        while first < len(filled):
+            begin = int(borders[filled[first]])
+            end = max(first + 1, int(np.searchsorted(ends, begin + BLOCK_BYTES, side="right")))
+            rows = filled[first:end]
+            block = text[begin : int(ends[end - 1])]
+            if self._fast is None or len(block) > BLOCK_BYTES:
+                encoded = self._one_by_one(texts.take(pa.array(rows)).to_pylist())
+            else:
+                within = np.append(borders[rows], ends[end - 1]) - begin
+                encoded = encode_block(block, within, table=self._words, encode=self._narrow, eos=self._eos)
+            found.append(encoded[0])
+            lengths[rows] = encoded[1]
+            first = end
+        return np.concatenate([np.zeros(0, dtype=self.dtype), *found]), lengths
+
+    def _one_by_one(self, texts: Sequence[str]) -> EncodedBlock:
+        pieces = [[*self._pieces(text), self._eos] for text in texts]
+        lengths = np.array([sum(map(len, document)) for document in pieces], dtype=np.int64)
+        return EncodedBlock(np.concatenate([piece for document in pieces for piece in document]), lengths)
 
     def encode(self, text: str) -> Tokens:
         """Ids of one text, (n,), without an end-of-text id."""
-        return np.concatenate(self._pieces(text)) if text else np.zeros(0, dtype=self.dtype)
+        return np.concatenate(list(self._pieces(text))) if text else np.zeros(0, dtype=self.dtype)
 
-    def _pieces(self, text: str) -> list[Tokens]:
-        chunks = safe_chunks(text) if self._chunked and len(text) > CHUNK_CHARS else (text,)
-        return [self._chunk(chunk).astype(self.dtype) for chunk in chunks]
+    def _pieces(self, text: str) -> Iterator[Tokens]:
+        if not (self._chunked and len(text) > CHUNK_CHARS):
+            yield self._narrow(text)
+            return
+        for chunk in safe_chunks(text):
+            block = np.frombuffer(chunk.encode(), dtype=np.uint8)
+            if self._fast is None or len(block) > BLOCK_BYTES:
+                yield self._narrow(chunk)
+            else:
+                whole = np.array([0, len(block)])
+                yield encode_block(
+                    block, whole, table=self._words, encode=self._narrow, eos=self._eos
+                ).tokens[:-1]
+
+    def _narrow(self, text: str) -> Tokens:
+        return self._chunk(text).astype(self.dtype)
 
     def _chunk(self, text: str) -> Tokens:
         if self._fast is not None:

@@ -51,7 +51,11 @@ def _survivors(task: Task, report: Report) -> Iterator[pa.RecordBatch]:
             table = file.read_row_group(group, columns=["id", "text"])
             rows = pc.indices_nonzero(kept.slice(first, table.num_rows)).cast(pa.int64())
             yield pa.record_batch(
-                [table["id"].combine_chunks().take(rows), pc.add(rows, first), table["text"].combine_chunks().take(rows)],
+                [
+                    table["id"].combine_chunks().take(rows),
+                    pc.add(rows, first),
+                    table["text"].combine_chunks().take(rows),
+                ],
                 names=["document_id", "row", "text"],
             )
             first += table.num_rows
