@@ -44,14 +44,15 @@ def bucket_edges(
     Returns:
         Edges from the best document to each other one: n - 1 for a bucket of n.
     """
-    order, starts = equal_runs(keys)
-    sizes = np.diff(np.append(starts, len(order)))
-    shared = sizes > 1
-    rows = order[np.repeat(shared, sizes)]  # of the buckets that have company
-    sizes = sizes[shared]
-    if len(sizes) == 0:
+    order, fresh = equal_runs(keys)
+    joined = ~fresh
+    joined[:-1] |= ~fresh[1:]
+    at = np.flatnonzero(joined)
+    if len(at) == 0:
         return Buckets(np.zeros((0, 2), np.uint64), {}, [])
-    begin = np.cumsum(sizes) - sizes
+    rows = order[at]
+    begin = np.flatnonzero(fresh[at])
+    sizes = np.diff(np.append(begin, len(at)))
     members = ids[rows]
     best = _best(members, None if priorities is None else priorities[rows], begin, sizes)
     centre = np.repeat(best, sizes)
@@ -64,7 +65,7 @@ def bucket_edges(
     )
 
 
-def equal_runs(keys: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def equal_runs(keys: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Order rows so that equal keys stand together.
 
     Args:
@@ -72,7 +73,7 @@ def equal_runs(keys: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
 
     Returns:
         order: (n,) rows; inside a run they rise.
-        starts: (r,) where each run of equal keys begins in `order`.
+        fresh: (n,) whether a run of equal keys begins there.
     """
     rows = len(keys)
     bits = np.uint64(max(1, (rows - 1).bit_length()))
@@ -82,20 +83,17 @@ def equal_runs(keys: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
     packed.sort()
     order = (packed & low).astype(np.int64)
     packed >>= bits
-    full = keys[order]
-    high_differs = packed[1:] != packed[:-1]
-    differs = full[1:] != full[:-1]
-    mixed = differs & ~high_differs
-    if mixed.any():
+    fresh = np.ones(rows, bool)
+    np.not_equal(packed[1:], packed[:-1], out=fresh[1:])
+    alike = np.flatnonzero(~fresh)  # in the packed bits; only these need a look at the whole key
+    torn = keys[order[alike]] != keys[order[alike - 1]]
+    if torn.any():
         # Different keys may share the packed bits and interleave (A, B, A, B): sort those runs by the whole key.
-        run = np.concatenate([[0], np.cumsum(high_differs)])
-        torn = np.zeros(run[-1] + 1, bool)
-        torn[run[1:][mixed]] = True
-        at = np.flatnonzero(torn[run])
-        order[at] = order[at][np.lexsort((order[at], full[at], run[at]))]
-        full = keys[order]
-        differs = full[1:] != full[:-1]
-    return order, np.flatnonzero(np.concatenate([np.ones(min(1, rows), bool), differs]))
+        run = np.cumsum(fresh)
+        at = np.flatnonzero(np.isin(run, run[alike[torn]]))
+        order[at] = order[at][np.lexsort((order[at], keys[order[at]], run[at]))]
+        fresh[alike] = keys[order[alike]] != keys[order[alike - 1]]
+    return order, fresh
 
 
 def unique_edges(edges: Hashes) -> Hashes:

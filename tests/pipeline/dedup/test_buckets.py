@@ -21,8 +21,8 @@ def test_interleaved_collisions_of_the_packed_bits_lose_no_edge() -> None:
 
 @given(KEYS)
 def test_runs_are_those_of_a_stable_sort(keys: list[int]) -> None:
-    order, starts = equal_runs(np.array(keys, np.uint64))
-    runs = [part.tolist() for part in np.split(order, starts[1:])] if len(order) else []
+    order, fresh = equal_runs(np.array(keys, np.uint64))
+    runs = [part.tolist() for part in np.split(order, np.flatnonzero(fresh)[1:])] if len(order) else []
     groups = defaultdict(list)
     for row, key in enumerate(keys):
         groups[key].append(row)
