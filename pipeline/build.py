@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from classifiers.language import LanguageModel
-from pipeline import annotate_stage, dedup_stage, extract_stage, mix_stage, tokenize_stage
+from pipeline import annotate_stage, classifier_stage, dedup_stage, extract_stage, mix_stage, tokenize_stage
 from pipeline.context import Context
 from pipeline.digest import dataset_digest
 from pipeline.errors import CrawlmixError, UsageError
@@ -71,7 +71,7 @@ def build(
         _claim(workspace, recipe)
         if not is_remote(root):
             clean_temp(root)
-        model = LanguageModel.load(recipe.language_model)
+        model = LanguageModel.load(recipe.language_model, engine=recipe.root.language_engine)
         context = Context(recipe, workspace, pool, progress, beam_options, model.fingerprint)
         outcome = _run_stages(context, until or STAGES[-1])
         if outcome.made:
@@ -122,7 +122,10 @@ def _run_stages(context: Context, last: str) -> Outcome:
 
     documents = note("extract", lambda: extract_stage.run(context))
     if "annotate" in wanted:
-        annotations = note("annotate", lambda: annotate_stage.run(context, documents))
+        models = classifier_stage.run(context, documents)
+        if models:
+            context.progress.say(_plain_summary(context))
+        annotations = note("annotate", lambda: annotate_stage.run(context, documents, models))
     if "dedup" in wanted:
         duplicates = note("dedup", lambda: dedup_stage.run(context, annotations))
     ledger = make_ledger(stages)

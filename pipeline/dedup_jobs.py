@@ -156,13 +156,14 @@ class _Search:
 
         self._run("decide", build)
 
-    def _parts(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        return (
+    def _parts(self, pipeline: beam.Pipeline) -> beam.PCollection[Task]:
+        listed: beam.PCollection[Task] = (
             pipeline
             | "Manifest" >> beam.Create([self.manifest])
             | "Parts" >> beam.FlatMap(_read_tasks)
             | "Spread" >> beam.Reshuffle()
         )
+        return listed
 
     def _run(self, name: str, build: Callable[[beam.Pipeline], None]) -> None:
         run_pipeline(f"dedup-{name}", build, self.context.beam_options)
@@ -174,7 +175,7 @@ def _read_tasks(path: str) -> Iterator[Task]:
             yield json.loads(line)
 
 
-class _ExactKeys(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+class _ExactKeys(beam.DoFn):
     def __init__(self, per_band: int) -> None:
         self._per_band = per_band
 
@@ -185,7 +186,7 @@ class _ExactKeys(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             yield task["group"] * self._per_band + partition, (keys, numbers)
 
 
-class _BandKeys(beam.DoFn):  # type: ignore[misc]
+class _BandKeys(beam.DoFn):
     def __init__(self, bands: Bands, scheme: Scheme, per_band: int, removed: str) -> None:
         self._bands, self._scheme = asdict(bands), asdict(scheme)
         self._per_band, self._removed = per_band, removed
@@ -199,7 +200,7 @@ class _BandKeys(beam.DoFn):  # type: ignore[misc]
             yield task["group"] * partitions + partition, (keys, ids)
 
 
-class _Stars(beam.DoFn):  # type: ignore[misc]
+class _Stars(beam.DoFn):
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
 
@@ -211,7 +212,7 @@ class _Stars(beam.DoFn):  # type: ignore[misc]
             _save(f"{self._prefix}-{partition:08d}.npy", forest(found.edges))
 
 
-class _SpreadEdges(beam.DoFn):  # type: ignore[misc]
+class _SpreadEdges(beam.DoFn):
     def __init__(self, partitions: int, *, both: bool) -> None:
         self._partitions, self._both = partitions, both
 
@@ -221,7 +222,7 @@ class _SpreadEdges(beam.DoFn):  # type: ignore[misc]
             yield partition, (first, second)
 
 
-class _Star(beam.DoFn):  # type: ignore[misc]
+class _Star(beam.DoFn):
     def __init__(self, folder: str, *, large: bool) -> None:
         self._folder, self._large = folder, large
 
@@ -231,7 +232,7 @@ class _Star(beam.DoFn):  # type: ignore[misc]
         _save(join(self._folder, f"{partition:08d}.npy"), (large_star if self._large else small_star)(edges))
 
 
-class _Members(beam.DoFn):  # type: ignore[misc]
+class _Members(beam.DoFn):
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
@@ -243,7 +244,7 @@ class _Members(beam.DoFn):  # type: ignore[misc]
             yield int(partition), _to_bytes(batch.take(rows))
 
 
-class _Decide(beam.DoFn):  # type: ignore[misc]
+class _Decide(beam.DoFn):
     def __init__(self, verify: float) -> None:
         self._verify = verify
 
@@ -254,7 +255,7 @@ class _Decide(beam.DoFn):  # type: ignore[misc]
             yield int(number), _to_bytes(decided.take(pa.array(np.flatnonzero(home == number))))
 
 
-class _Write(beam.DoFn):  # type: ignore[misc]
+class _Write(beam.DoFn):
     def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> None:
         _, found = element
         task = json.loads(next(iter(found["task"])))

@@ -58,8 +58,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.composer.ComposerError(None, None, "aliases are not supported in recipes", event.start_mark)
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs miss it
+            raise yaml.composer.ComposerError(None, None, "aliases are not supported in recipes", mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
@@ -113,7 +113,7 @@ def parse_recipe(text: str, *, base: Path, file: str = "recipe") -> Recipe:
         raise UsageError(f"{file}: not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deep'}") from None
     finally:
         loader.dispose()
-    if not isinstance(data, dict):
+    if node is None or not isinstance(data, dict):
         raise UsageError(f"{file}:1: expected keys such as `name:` and `sources:`; `crawlmix init` writes a recipe")
     lines: dict[Path_, int] = {}
     _collect_lines(node, (), lines)

@@ -7,6 +7,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
@@ -14,6 +15,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     import apache_beam as beam
 
+_OPTIONAL = ("pymongo", "bson")  # imported by Beam wherever they are installed, for connectors that we do not use
 _LOCAL = {"direct", "directrunner", "fnapirunner", "bundlebasedrunner"}
 _REFUSED = {
     "daskrunner": "it drops the output of finish_bundle and reports success",
@@ -53,17 +55,18 @@ def import_beam() -> None:
     """
     if "apache_beam" in sys.modules:
         return
-    hidden = {name: sys.modules.pop(name) for name in ("pymongo", "bson") if name in sys.modules}
-    sys.modules.update(dict.fromkeys(("pymongo", "bson"), None))  # type: ignore[arg-type]  # None: "not installed"
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None means "not installed"
+    hidden = {name: modules.pop(name) for name in _OPTIONAL if name in modules}
+    modules.update(dict.fromkeys(_OPTIONAL))
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         import apache_beam  # noqa: F401
     finally:
         logging.disable(previous)
-        for name in ("pymongo", "bson"):
-            sys.modules.pop(name, None)
-        sys.modules.update(hidden)
+        for name in _OPTIONAL:
+            modules.pop(name, None)
+        modules.update(hidden)
 
 
 def make_pipeline(options: Sequence[str]) -> "beam.Pipeline":

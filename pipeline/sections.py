@@ -43,6 +43,7 @@ class Source(Section):
     text: str = Field("text", description="jsonl, parquet: the column that holds the text")
     id: str = Field("id", description="jsonl, parquet: the column that holds the document's id")
     url: str = Field("url", description="jsonl, parquet: the column that holds the URL")
+    pii: list[Literal["email", "ip", "phone"]] = Field([], description="personal data to replace in what is tokenized")
     part_bytes: ByteSize = Field(128 << 20, description="larger files are split into byte-range parts")
 
     @model_validator(mode="after")
@@ -67,11 +68,100 @@ class Extract(Section):
     max_memory: ByteSize = Field(3 << 30, description="address space of the extractor's process")
 
 
+Preset = Literal[
+    "gopher_quality", "gopher_repetition", "c4", "c4_paper", "c4_tfds", "c4_fineweb", "mc4", "fineweb", "lengths"
+]
+
+
+class Bounds(Section):
+    """Other bounds for a rule of a preset."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class CustomRule(Bounds):
+    """A rule of one's own over a signal."""
+
+    name: Name
+    signal: str
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give `min`, `max` or both")
+        return self
+
+
+class Keep(Section):
+    """Which scores stay; exactly one of the three."""
+
+    pareto: float | None = Field(None, ge=0, description="keep if pareto(alpha) > 1 - score; GPT-3 took 9")
+    threshold: float | None = Field(None, ge=0, le=1, description="keep scores of at least this")
+    top_percent: float | None = Field(None, ge=0, le=100, description="keep this share of the source, exactly")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if sum(value is not None for value in (self.pareto, self.threshold, self.top_percent)) != 1:
+            raise ValueError("give exactly one of `pareto`, `threshold` and `top_percent`")
+        return self
+
+
+class Quality(Section):
+    """A classifier and what to do with its scores."""
+
+    model: str = Field(description="name of a classifier of this recipe")
+    keep: Keep | None = Field(None, description="null scores the documents and keeps all")
+
+
+class Urls(Section):
+    """What a URL must not be, or hold."""
+
+    blocked_domains: list[str] = Field([], description="lists (files, URLs, UT1 folders) of domains with all their hosts")
+    blocked_hosts: list[str] = Field([], description="lists of single hosts")
+    blocked_urls: list[str] = Field([], description="lists of URLs with all below them")
+    words: list[str] = Field([], description="one of these words in the URL removes")
+    soft_words: list[str] = Field([], description="`min_soft_words` different ones remove")
+    min_soft_words: PositiveInt = 2
+    substrings: list[str] = Field([], description="of the URL's letters and digits")
+
+
 class Filter(Section):
-    """What a web document must be to stay."""
+    """What a web document must be to stay; rules apply in this order."""
 
     languages: list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]] | None = None
     min_language_score: Share = 0.5
+    opt_out: list[str] = Field([], description="signals such as `noai` or `noindex` that remove a page")
+    urls: Urls | None = None
+    heuristics: list[Preset] = Field([], description="presets of rules, in the order in which they apply")
+    thresholds: dict[str, Bounds] = Field({}, description="other bounds for rules of the presets, by name")
+    rules: list[CustomRule] = Field([], description="rules of one's own, after the presets")
+    quality: Quality | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _quality_none(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and isinstance(raw.get("quality"), dict) and raw["quality"].get("keep") == "none":
+            return {**raw, "quality": {**raw["quality"], "keep": None}}
+        return raw
+
+
+class Classifier(Section):
+    """A quality classifier: trained by the build on its own sources, or read from a folder."""
+
+    kind: Literal["logistic", "fasttext"] = "logistic"
+    positives: list[str] | None = Field(None, min_length=1, description="sources of good text; default: role positive")
+    negatives: list[str] | None = Field(None, min_length=1, description="sources of raw crawl; default: the others")
+    path: str | None = Field(None, description="folder of a trained model, instead of training one")
+    documents_per_class: Count = 10_000
+    max_chars: Count = Field(5000, description="longer documents give pieces of this length")
+    quantise: bool = Field(False, description="fasttext: a smaller file")
+
+    @model_validator(mode="after")
+    def _trained_or_read(self) -> Self:
+        if self.path is not None and (self.positives or self.negatives):
+            raise ValueError("give `path` to read a trained model, or `positives` and `negatives` to train one")
+        return self
 
 
 class Dedup(Section):
@@ -126,7 +216,9 @@ class Root(Section):
     sources: dict[Name, Source] = Field(min_length=1)
     extract: Extract = Extract()
     filters: dict[Name, Filter] = {}
+    classifiers: dict[Name, Classifier] = {}
     language_model: str | None = Field(None, description="another fastText language model; default lid.176.ftz")
+    language_engine: Literal["fasttext", "cld2"] = Field("fasttext", description="cld2 is three times as fast")
     dedup: Dedup = Dedup()
     tokenizer: str = Field("gpt2", description="`gpt2` or the path of a tokenizer.json")
     shards: Shards = Shards()
@@ -140,7 +232,13 @@ class Root(Section):
                 raise ValueError(
                     f"source `{name}`: no filter `{source.filter}`{_nearest(source.filter, [*self.filters, 'none'])}"
                 )
+        for name, rules in self.filters.items():
+            if rules.quality is not None and rules.quality.model not in self.classifiers:
+                wanted = rules.quality.model
+                raise ValueError(f"filters.{name}.quality.model: no classifier `{wanted}`{_nearest(wanted, list(self.classifiers))}")
         for place, names in [
+            *((f"classifiers.{name}.positives", model.positives or []) for name, model in self.classifiers.items()),
+            *((f"classifiers.{name}.negatives", model.negatives or []) for name, model in self.classifiers.items()),
             ("dedup.priority", self.dedup.priority or []),
             ("dedup.protected", self.dedup.protected),
             *((f"mixtures.{name}.weights", list(mixture.weights)) for name, mixture in self.mixtures.items()),
@@ -153,4 +251,6 @@ class Root(Section):
 
 def _nearest(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
+    if not known:
+        return "; there are none"
     return f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(known)}"

@@ -28,7 +28,7 @@ _on_done: Callable[[Done], None] | None = None
 _error: BaseException | None = None
 
 
-class _RunJobs(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+class _RunJobs(beam.DoFn):
     """Runs jobs and counts the fates that they report."""
 
     def __init__(self, stage: str, failure: str) -> None:
@@ -49,7 +49,7 @@ class _RunJobs(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         if self._waiting:
             assert _pool is not None
             for done in self._run_in_pool(_pool):
-                yield WindowedValue(self._finished(done.result | {"cpu_seconds": done.cpu_seconds}), 0, [GlobalWindow()])
+                yield WindowedValue(self._finished(done.result | {"cpu_seconds": done.cpu_seconds}), 0, (GlobalWindow(),))
             self._waiting = []
 
     def _run_in_pool(self, pool: WorkerPool) -> list[Done]:
@@ -111,8 +111,8 @@ def run_jobs(
     global _pool, _on_done, _error  # noqa: PLW0603  a DoFn cannot carry a process pool
     failure = f"{manifest}.failure.json"
     remove(failure)
-    with publish(manifest) as temporary, open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123
-        stream.writelines(job.to_json() + "\n" for job in jobs)
+    with publish(manifest) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        lines.writelines(job.to_json() + "\n" for job in jobs)
     _pool = pool if runner_name(beam_options) == "direct" else None
     _on_done = on_done
 

@@ -17,6 +17,7 @@ Report = Callable[[int, int], None]  # records and input bytes done since the la
 _FUNCTIONS = {
     "extract_slice": "pipeline.extract.part:run_slice",
     "extract_part": "pipeline.extract.part:run_part",
+    "sample_part": "pipeline.annotate.sample:run_part",
     "annotate_part": "pipeline.annotate.part:run_part",
     "tokenize_part": "pipeline.tokenize.part:run_part",
 }

@@ -1,10 +1,13 @@
 """The tokenize stage: token files part by part, and shards cut from them source by source."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
+from pipeline.annotate.trained_text import TextEdits, spans_column
 from pipeline.context import Context, PartPlan, StageRecord
 from pipeline.pool import Job
+from pipeline.sections import Root
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import local_path
 from pipeline.storage.reading import exists
@@ -30,13 +33,15 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
     tokenizer = load_tokenizer(context.recipe.tokenizer)
     plans = []
     for name, parts in survivors.items():
+        edits = asdict(text_edits(context.recipe.root, name))
         for index, part in enumerate(parts):
-            own = fingerprint(VERSION, part.fingerprint, tokenizer.fingerprint)
+            own = fingerprint(VERSION, part.fingerprint, tokenizer.fingerprint, edits)
             stem = context.workspace.work("tokens", name, f"part-{index:05d}")
             task: Task = {
                 "kind": "tokenize_part",
                 "name": f"tokenize {name} part {index}",
                 "tables": [context.workspace.part(table, name, index) for table in tables],
+                "edits": edits,
                 "stem": stem,
                 "output": f"{stem}.json",
                 "tokenizer": context.recipe.tokenizer,
@@ -51,6 +56,13 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
         stems = [local_path(context.workspace.work("tokens", name, f"part-{i:05d}")) for i in range(len(parts))]
         _write_shards(context, name, stems, tokenizer, record)
     record.seconds = time.monotonic() - start
+
+
+def text_edits(root: Root, name: str) -> TextEdits:
+    """What is done to the texts of a source before they are trained on."""
+    source = root.sources[name]
+    heuristics = root.filters[source.filter].heuristics if source.filter != "none" else []
+    return TextEdits(spans_column(heuristics), tuple(source.pii))
 
 
 def _write_shards(context: Context, name: str, stems: list[Path], tokenizer: Tokenizer, record: StageRecord) -> None:

@@ -1,10 +1,11 @@
-"""What is known about the documents of one part: language, score and the rules of the source's filter.
+"""The `annotations` file of one part: what is measured on its texts, and what the filter makes of it.
 
 Row-aligned with the part's `documents`: a row whose record was removed or failed before has nulls, and a null fate,
-since it was not this stage's to judge.
+since it was not this stage's to judge. Where only the rules changed, the measured columns of the file that is there
+are judged again, and no text is read.
 """
 
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,107 +13,71 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from classifiers.language import LanguageModel
+from classifiers.keep import Cut
+from pipeline.annotate.judge import judge
+from pipeline.annotate.measure import Measures, measure
+from pipeline.annotate.rules import DECISIONS
 from pipeline.dedup.scheme import Scheme
-from pipeline.dedup.signature import signatures
+from pipeline.sections import Filter
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Report, Task
-from pipeline.workspace import PartState, PartWriter
-from text.normalise import text_hashes
-
-ANNOTATIONS = pa.schema(
-    [
-        ("language", pa.string()),  # ISO 639 code as the model names it, `und` when there is nothing to go by
-        ("language_score", pa.float32()),  # 0 to 1
-        ("characters", pa.int64()),
-        ("text_hash", pa.binary(16)),  # of the normalised words: equal for exact copies
-        ("signature", pa.binary()),  # MinHash minima, little-endian uint32; null without a word or without search
-        ("fate", pa.string()),
-        ("rule", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
+from pipeline.workspace import PartState, PartWriter, read_state
 
 
 def run_part(task: Task, report: Report) -> dict[str, Any]:
     """Write the `annotations` file of a part; returns its counts by fate."""
-    state = PartState(task["fingerprint"])
-    model = _language_model(task["language_model"])
-    scheme = Scheme(**task["scheme"]) if task["scheme"] else None
-    schema = ANNOTATIONS.with_metadata(scheme.to_metadata()) if scheme else ANNOTATIONS
+    state = PartState(task["fingerprint"], more={"measures": task["measures_fingerprint"]})
+    told = task["measures"]
+    what = Measures(**{**told, "scheme": Scheme(**told["scheme"]) if told["scheme"] else None})
+    settings = Filter(**task["filter"]) if task["filter"] is not None else None
+    cut = Cut(**task["cut"]) if task["cut"] else None
+    before = read_state(task["output"])
+    reuse = before is not None and before.more.get("measures") == task["measures_fingerprint"]
+    schema = pa.schema([*what.schema(), *DECISIONS], what.schema().metadata)
     with open_input(task["documents"]) as stream, PartWriter(task["output"], schema, state) as writer:
         file = pq.ParquetFile(stream)
+        columns = ["id", "url", "opt_out", "fate"]
+        measured = _measured_before(task["output"], what) if reuse else None
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["text", "fate"])
-            writer.write(annotate(table, model, task["filter"], scheme))
+            table = file.read_row_group(group, columns=columns if reuse else [*columns, "text"])
+            alive = pc.equal(table["fate"], "kept").combine_chunks()
+            living = table.filter(alive).combine_chunks()
+            found = next(measured).filter(alive) if measured else measure(_whole(living["text"]), what)
+            verdict = _judge(living, found, settings, seed=task["seed"], cut=cut, blocklist=task["blocklist"])
+            writer.write(_spread([*found.columns, *verdict.columns], alive, schema))
             report(table.num_rows, 0)
     return {"fates": state.fates()}
 
 
-@lru_cache(maxsize=1)
-def _language_model(path: str | None) -> LanguageModel:
-    return LanguageModel.load(path)
+def _measured_before(path: str, what: Measures) -> Iterator[pa.RecordBatch]:
+    with open_input(path) as stream:
+        file = pq.ParquetFile(stream)
+        names = what.schema().names
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=names).cast(what.schema())
+            yield pa.record_batch([_whole(column) for column in table.columns], schema=what.schema())
 
 
-def annotate(
-    table: pa.Table, model: LanguageModel, rules: dict[str, Any] | None, scheme: Scheme | None
+def _judge(
+    living: pa.Table, found: pa.RecordBatch, settings: Filter | None, *, seed: int, cut: Cut | None, blocklist: str | None
 ) -> pa.RecordBatch:
-    """Judge a row group: (n,) rows in, (n,) rows of `ANNOTATIONS` out."""
-    alive = pc.equal(table["fate"], "kept").combine_chunks()
-    texts = table["text"].combine_chunks().filter(alive)
-    languages = model.identify(texts)
-    fates, names, details = _filter(languages.language, languages.score, rules)
-    place = _places(alive)
-    columns = [
-        languages.language,
-        languages.score,
-        pc.utf8_length(texts),
-        _fixed_binary(text_hashes(texts), 16),
-        _signature_column(texts, scheme),
-        fates,
-        names,
-        details,
-    ]
-    schema = ANNOTATIONS.with_metadata(scheme.to_metadata()) if scheme else ANNOTATIONS
-    arrays = [pa.array(column, field.type).take(place) for column, field in zip(columns, ANNOTATIONS, strict=True)]
-    return pa.record_batch(arrays, schema=schema)
+    if settings is None:
+        kept = pa.array(["kept"] * found.num_rows, pa.string())
+        nothing = pa.nulls(found.num_rows, pa.string())
+        return pa.record_batch([kept, nothing, nothing], schema=DECISIONS)
+    table = pa.Table.from_batches([found])
+    for name in ("id", "url", "opt_out"):
+        table = table.append_column(name, living[name])
+    return judge(table, settings, seed=seed, cut=cut, blocklist=blocklist)
 
 
-def _fixed_binary(values: Any, width: int) -> pa.Array:
-    """Turn (n, k) little-endian numbers of together `width` bytes into n binary values."""
-    data = pa.py_buffer(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"))))
-    return pa.Array.from_buffers(pa.binary(width), len(values), [None, data])
-
-
-def _signature_column(texts: pa.Array, scheme: Scheme | None) -> pa.Array:
-    if scheme is None:
-        return pa.nulls(len(texts), pa.binary())
-    found = signatures(texts, scheme)
-    whole = _fixed_binary(found.minima, 4 * scheme.num_hashes).cast(pa.binary())
-    return pc.if_else(pa.array(found.valid), whole, pa.scalar(None, pa.binary()))
-
-
-def _places(alive: pa.BooleanArray) -> pa.Array:
-    """For each row its index among the living ones, null for the others."""
+def _spread(columns: list[pa.Array], alive: pa.BooleanArray, schema: pa.Schema) -> pa.RecordBatch:
+    """Put the values of living rows in their places, nulls elsewhere."""
     mask = alive.to_numpy(zero_copy_only=False)
-    return pa.array(np.cumsum(mask) - 1, pa.int64(), mask=~mask)
+    place = pa.array(np.cumsum(mask) - 1, pa.int64(), mask=~mask)
+    return pa.record_batch([column.take(place) for column in columns], schema=schema)
 
 
-def _filter(
-    language: pa.Array, score: Any, rules: dict[str, Any] | None
-) -> tuple[list[str], list[str | None], list[str | None]]:
-    fates: list[str] = []
-    names: list[str | None] = []
-    details: list[str | None] = []
-    wanted = rules["languages"] if rules else None
-    for code, certainty in zip(language.to_pylist(), np.asarray(score).tolist(), strict=True):
-        rule = detail = None
-        if wanted is not None and rules is not None:
-            if code not in wanted:
-                rule, detail = "language", f"{code} is not one of {', '.join(wanted)}"
-            elif certainty < rules["min_language_score"]:
-                rule, detail = "language_score", f"{certainty:.3f} < {rules['min_language_score']}"
-        fates.append("removed" if rule else "kept")
-        names.append(rule)
-        details.append(detail)
-    return fates, names, details
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+

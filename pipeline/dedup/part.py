@@ -42,6 +42,7 @@ MEMBERS = pa.schema(
         ("source_rank", pa.int64()),
         ("protected", pa.bool_()),
         ("characters", pa.int64()),
+        ("quality", pa.float32()),
         ("timestamp", pa.string()),
         ("text_hash", pa.binary(16)),
         ("signature", pa.binary()),
@@ -114,7 +115,7 @@ def members(task: Task, nodes: Hashes, labels: Hashes) -> pa.RecordBatch:
     rows = pa.array((nodes[first:last] & _ROWS).astype(np.int64))
     documents = _read(task["documents"], ["id", "timestamp"]).take(rows).combine_chunks()
     annotations = (
-        _read(task["annotations"], ["characters", "text_hash", "signature"]).take(rows).combine_chunks()
+        _read(task["annotations"], ["characters", "quality", "text_hash", "signature"]).take(rows).combine_chunks()
     )
     count = len(rows)
     columns = {
@@ -124,6 +125,7 @@ def members(task: Task, nodes: Hashes, labels: Hashes) -> pa.RecordBatch:
         "source_rank": pa.array(np.full(count, task["source_rank"])),
         "protected": pa.array(np.full(count, task["protected"])),
         "characters": annotations["characters"],
+        "quality": annotations["quality"],
         "timestamp": documents["timestamp"],
         "text_hash": annotations["text_hash"],
         "signature": annotations["signature"],
@@ -140,7 +142,7 @@ def decide(batches: list[pa.RecordBatch], *, verify: float) -> pa.RecordBatch:
     keys = priority_keys(
         ids,
         source_rank=table["source_rank"].to_numpy(),
-        quality=np.full(len(ids), np.nan),
+        quality=table["quality"].to_numpy().astype(np.float64),
         length=table["characters"].to_numpy(),
         date=_dates(table["timestamp"]),
     )
@@ -158,14 +160,14 @@ def decide(batches: list[pa.RecordBatch], *, verify: float) -> pa.RecordBatch:
     )
     best = np.empty(len(order), np.int64)
     best[order] = order[begins][np.cumsum(begins) - 1]
-    rule = np.where(kept, None, np.where(exact, "exact_duplicate", "near_duplicate"))
+    rule = pc.if_else(pa.array(exact), "exact_duplicate", "near_duplicate")
     return pa.record_batch(
         [
             table["number"].combine_chunks(),
             ids.take(pa.array(best)),
             pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), ids.take(pa.array(of))),
             pa.array(similarity, pa.float32(), mask=kept),
-            pa.array(rule.tolist(), pa.string()),
+            pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), rule),
         ],
         schema=DECISIONS,
     )
@@ -206,7 +208,8 @@ def _comparable(column: pa.ChunkedArray, halves: Hashes) -> Minima:
     stand_in = pa.array(
         [half.tobytes() * (width // 16) + b"\0" * (width % 16) for half in halves.astype("<u8")], pa.binary()
     )
-    return _fixed(pc.coalesce(array, stand_in), width, np.uint32)
+    minima: Minima = _fixed(pc.coalesce(array, stand_in), width, np.uint32)
+    return minima
 
 
 def _dates(column: pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
