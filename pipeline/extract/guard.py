@@ -5,6 +5,8 @@ dies, or is stopped by a limit, is tried once more, alone in a new child, so tha
 passing trouble of the machine decides its fate; then it is `failed`, and the pages after it go on.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -28,6 +30,7 @@ __all__ = ["Extracted", "Guard", "GuardSettings", "Limits", "Page"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _STDERR_TAIL_BYTES = 300
+_PIPE_BYTES = 1 << 20  # what Linux allows to anybody
 _MEMORY_SIGNS = ("bad_alloc", "MemoryError", "Cannot allocate", "out of memory")
 
 
@@ -150,6 +153,12 @@ class Guard:
             stderr=stderr,
             env=environment,
         )
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None and hasattr(
+                fcntl, "F_SETPIPE_SZ"
+            ):  # Linux: fewer changes between the processes
+                with contextlib.suppress(OSError):  # a limit of the system on the sum of pipes
+                    fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._child = _Child(process, stderr)
         return self._child
 
@@ -174,10 +183,8 @@ class Guard:
     def _stop(self, child: _Child) -> None:
         for stream in (child.process.stdin, child.process.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):  # what could not be written to a dead child
                     stream.close()
-                except OSError:
-                    continue  # what could not be written to a dead child
         try:
             child.process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:

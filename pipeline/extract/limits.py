@@ -82,8 +82,8 @@ def find_excess(body: bytes, limits: Limits) -> tuple[str, str] | None:
 
 def _excess_of_attributes(body: bytes, starts: Ints, limits: Limits) -> tuple[str, str] | None:
     squares = 0
-    gaps = np.diff(starts, append=len(body))
-    for start in starts[gaps > _LONG_TAG_BYTES].tolist():
+    far = np.flatnonzero(starts[1:] - starts[:-1] > _LONG_TAG_BYTES)
+    for start in [*starts[far].tolist(), *starts[-1:].tolist()]:
         tag = _TAG.match(body, start)
         if tag is not None and tag.end() - start > _LONG_TAG_BYTES:
             squares += len(_BETWEEN_ATTRIBUTES.findall(_QUOTED_VALUE.sub(b"= ", tag.group()))) ** 2
