@@ -89,14 +89,15 @@ for _first, _last, _bytes in (
 def find_words(texts: TextBuffer, rule: WordRule = DEFAULT_RULE) -> Words:
     """Find the words of all texts at once; memory is about 4 bytes for each byte of text plus 16 for each word."""
     rows = texts.rows
-    if rows == 0 or int(texts.ends[-1]) == int(texts.starts[0]):
+    filled = texts.ends > texts.starts
+    if not filled.any():
         none = np.zeros(0, np.int64)
         return Words(texts.data, none, none, np.zeros(rows + 1, np.int64))
-    base, stop = int(texts.starts[0]), int(texts.ends[-1])
-    data = texts.data[base:stop]
-    filled = texts.ends > texts.starts
-    first = texts.starts[filled] - base
-    last = texts.ends[filled] - base - 1
+    first, last = texts.starts[filled], texts.ends[filled] - 1
+    base = int(first[0])
+    data = texts.data[base : int(last[-1]) + 1]
+    first -= base
+    last -= base
 
     word = _word_bytes(data, underscore=rule.underscore)
     if len(first) > 1:

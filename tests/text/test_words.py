@@ -69,12 +69,14 @@ def test_offset_slice_chunk_and_width_of_the_array_change_nothing(
         assert spell(find_words(text_buffer(form))) == expected
 
 
-def test_a_null_that_owns_bytes_is_an_empty_text() -> None:
+@pytest.mark.parametrize("valid", range(8))
+def test_a_null_that_owns_bytes_is_an_empty_text(valid: int) -> None:
     offsets = pa.py_buffer(np.array([0, 3, 6, 9], np.int32).tobytes())
     array = pa.Array.from_buffers(
-        pa.string(), 3, [pa.py_buffer(b"\x05"), offsets, pa.py_buffer(b"onetwosix")], null_count=1
+        pa.string(), 3, [pa.py_buffer(bytes([valid])), offsets, pa.py_buffer(b"onetwosix")]
     )
-    assert spell(find_words(text_buffer(array))) == [["one"], [], ["six"]]
+    expected = [[word] if valid >> row & 1 else [] for row, word in enumerate(["one", "two", "six"])]
+    assert spell(find_words(text_buffer(array))) == expected
 
 
 @pytest.mark.parametrize("array", [pa.array([b"x"]), pa.array([1]), pa.array([["x"]])])
