@@ -14,7 +14,7 @@ from text.characters import Characters, characters
 from text.lines import Lines, Spans, find_lines, find_paragraphs
 from text.sentences import find_sentences
 from text.spans import hash_spans
-from text.tokens import Tokens, find_tokens, joined
+from text.tokens import Tokens, find_tokens, joined, later_copies
 
 BATCH_BYTES = 1 << 17  # the arrays of so much text stay in a core's caches; measured: 64 to 256 KiB are alike
 
@@ -95,9 +95,10 @@ class Anatomy:
         return find_lines(self.texts, self.tokens)
 
     @cached_property
-    def line_hashes(self) -> Hashes:
-        """One number for each content of a line: (n_lines,)."""
-        return hash_spans(self.data, self.lines.starts, self.lines.ends)
+    def line_copies(self) -> npt.NDArray[np.bool_]:
+        """Which lines equal an earlier one of their text: (n_lines,)."""
+        lines = self.lines
+        return later_copies(hash_spans(self.data, lines.starts, lines.ends), lines.borders)
 
     @cached_property
     def paragraphs(self) -> Spans:

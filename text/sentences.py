@@ -73,7 +73,11 @@ def _abbreviated(data: Bytes, characters: Characters, tokens: Tokens, joined: Bo
     dots = dots[joined[marks[dots]]]
     word = marks[dots] - 1
     letters = characters.between(tokens.starts[word], tokens.ends[word])
-    alone = (letters == 1) & (tokens.flags[word] & LETTER != 0)
+    before = np.maximum(tokens.ends[word] - 2, 0)
+    # A letter alone, or after a full stop as in `U.S`, which is one token.
+    alone = ((letters == 1) | (data[before] == _FULL_STOP) & (letters > 1)) & (
+        tokens.flags[word] & LETTER != 0
+    )
     short = np.flatnonzero(letters <= max(map(len, ABBREVIATIONS)))
     listed = np.isin(hash_spans(data, tokens.starts[word[short]], tokens.ends[word[short]]), _ABBREVIATIONS)
     alone[short[listed]] = True

@@ -6,7 +6,6 @@ Source: Penedo et al. 2024 (arXiv:2406.17557), section 3.5 and its code. Lines o
 import numpy as np
 import pyarrow as pa
 
-from pipeline.annotate.gopher_repetition import later_copies
 from pipeline.annotate.shares import bytes_at, per_text, share
 from text.anatomy import Anatomy
 from text.characters import SENTENCE_MARK
@@ -27,7 +26,7 @@ def fineweb(texts: Anatomy) -> dict[str, pa.Array]:
     count = per_text(filled, lines.borders)
     chars = texts.characters.between(lines.starts, lines.ends)
     last = bytes_at(texts.characters.flags, lines.ends - 1)
-    copies = later_copies(texts.line_hashes, lines.borders) & filled
+    copies = texts.line_copies & filled
     newlines = np.diff(lines.borders) - 1
     found = {
         "terminal_lines_share": share(per_text(filled & (last & SENTENCE_MARK != 0), lines.borders), count),

@@ -11,15 +11,17 @@ import pyarrow as pa
 
 from pipeline.annotate.shares import per_text, share
 from text.anatomy import Anatomy
-from text.buffers import Hashes, Offsets
+from text.buffers import Offsets
 from text.hashes import Q, fmix64
 from text.lines import Spans
 from text.spans import hash_spans
-from text.tokens import equal_runs
+from text.tokens import equal_runs, later_copies
 
 TOP = (2, 3, 4)
 DUPLICATE = (5, 6, 7, 8, 9, 10)
 _SALT = 0x9FB21C651E98DF25
+_PLACE_BITS = 40
+_LAST_PLACE = (1 << _PLACE_BITS) - 1
 
 
 class _Repeats(NamedTuple):
@@ -54,7 +56,7 @@ def gopher_repetition(texts: Anatomy) -> dict[str, pa.Array]:
         inside = grams + n <= room[grams]
         grams = grams[inside]
         sums = sums[inside] * np.uint64(Q) + hashes[grams + n - 1]
-        members, groups = equal_runs(fmix64(sums))
+        members, groups = equal_runs(sums)
         repeats = _Repeats(grams[members], groups)
         if n in TOP:
             covered = _top(repeats, n, chars, text, tokens.borders)
@@ -70,19 +72,9 @@ def gopher_repetition(texts: Anatomy) -> dict[str, pa.Array]:
     return {name: pa.array(values) for name, values in found.items()}
 
 
-def later_copies(hashes: Hashes, borders: Offsets) -> np.ndarray:
-    """Which spans equal an earlier one of their text: (n_spans,) bool."""
-    text = np.repeat(np.arange(len(borders) - 1, dtype=np.uint64), np.diff(borders))
-    members, groups = equal_runs(fmix64(hashes + text * np.uint64(_SALT)))
-    later = np.zeros(len(hashes), bool)
-    later[members] = True
-    later[members[groups[:-1]]] = False
-    return later
-
-
 def _lines(texts: Anatomy) -> dict[str, np.ndarray]:
     lines = texts.lines
-    copies = later_copies(texts.line_hashes, lines.borders) & ~lines.empty
+    copies = texts.line_copies & ~lines.empty
     chars = texts.characters.between(lines.starts, lines.ends) * copies
     return {
         "duplicate_lines_share": share(
@@ -104,38 +96,57 @@ def _paragraphs(texts: Anatomy) -> dict[str, np.ndarray]:
 
 def _top(repeats: _Repeats, n: int, chars: Offsets, text: Offsets, borders: Offsets) -> Offsets:
     """Characters of each text's most frequent n-gram, spaces included, times its number: (n_texts,)."""
-    counts = np.diff(repeats.groups)
+    # A text without repeats has its first n-gram, once. Of n-grams as frequent, the first counts.
+    frequent = np.diff(borders) >= n
+    score = np.where(frequent, _score(np.ones(len(frequent), np.int64), borders[:-1]), 0)
     first = repeats.at[repeats.groups[:-1]]
-    # A text without repeats has its first n-gram, once.
-    best = borders[:-1].copy()
-    times = (np.diff(borders) >= n).astype(np.int64)
-    best[times == 0] = 0
-    # From the worst to the best, so that the last one written stays: rising counts, falling positions.
-    order = np.lexsort((-first, counts))
-    best[text[first[order]]] = first[order]
-    times[text[first[order]]] = counts[order]
-    ends = np.minimum(best + n, len(chars) - 1)
-    return (chars[ends] - chars[best] + n - 1) * times
+    np.maximum.at(score, text[first], _score(np.diff(repeats.groups), first))
+    times, best = score >> _PLACE_BITS, _LAST_PLACE - (score & _LAST_PLACE)
+    best[~frequent] = 0
+    found = chars[np.minimum(best + n, len(chars) - 1)] - chars[best] + n - 1
+    return np.asarray(np.where(frequent, found * times, 0))
+
+
+def _score(times: Offsets, place: Offsets) -> Offsets:
+    """A number that is larger for more, and among equals for the earlier."""
+    return (times << _PLACE_BITS) | (_LAST_PLACE - place)
 
 
 def _walk(repeats: _Repeats, n: int, chars: Offsets, text: Offsets, rows: int) -> Offsets:
-    """Characters in repeated n-grams by the walk that jumps over each repeat: (n_texts,)."""
+    """Characters in repeated n-grams by the walk that jumps over each repeat: (n_texts,).
+
+    The walk meets an n-gram for the first time where it stands first, unless a jump leaps over that place. So it can
+    go from one later occurrence to the next, if each jump marks as unseen what it leaps over.
+    """
     covered = np.zeros(rows, np.int64)
     if not len(repeats.at):
         return covered
     group = np.repeat(np.arange(len(repeats.groups) - 1), np.diff(repeats.groups))
-    order = np.argsort(repeats.at, kind="stable")
+    later = np.ones(len(repeats.at), bool)
+    later[repeats.groups[:-1]] = False
+    order = np.argsort(repeats.at[later])
+    at, name = repeats.at[later][order], group[later][order]
+    firsts = repeats.at[~later]
+    by_place = np.argsort(firsts)
+    firsts = firsts[by_place]
+    landing = np.searchsorted(at, at + n)
+    leapt = np.searchsorted(firsts, at), np.searchsorted(firsts, at + n)
+
+    unseen = bytearray(len(by_place))
     jumps = []
-    seen = bytearray(len(repeats.groups))
-    free = 0
-    # An n-gram that occurs once is never a repeat: the walk need not stop there.
-    for at, name in zip(repeats.at[order].tolist(), group[order].tolist(), strict=True):
-        if at >= free:
-            if seen[name]:
-                jumps.append(at)
-                free = at + n
-            else:
-                seen[name] = 1
-    at = np.array(jumps, np.int64)
-    np.add.at(covered, text[at], chars[at + n] - chars[at])
+    here, count = 0, len(at)
+    # Single items of a memoryview are read faster than of an array.
+    names, landings, first_names = name.data, landing.data, by_place.data
+    begins, ends = leapt[0].data, leapt[1].data
+    while here < count:
+        if unseen[names[here]]:
+            unseen[names[here]] = 0
+            here += 1
+            continue
+        jumps.append(here)
+        for first in range(begins[here], ends[here]):
+            unseen[first_names[first]] = 1
+        here = landings[here]
+    taken = at[jumps]
+    np.add.at(covered, text[taken], chars[taken + n] - chars[taken])
     return covered

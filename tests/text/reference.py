@@ -14,6 +14,11 @@ def kind(char: str) -> str:
 
 def tokens(text: str) -> list[str]:
     kinds = "".join(map(kind, text))
+    for at in range(1, len(text) - 1):
+        sides = text[at - 1] + text[at + 1]
+        words = kind(sides[0]) == kind(sides[1]) == "w"
+        if (text[at] in ".'’" and words) or (text[at] in ",:" and sides.isascii() and sides.isdigit()):
+            kinds = kinds[:at] + "w" + kinds[at + 1 :]
     return [text[match.start() : match.end()] for match in re.finditer(r"w+|\.+", kinds)]
 
 

@@ -15,8 +15,8 @@ from text.buffers import Offsets
 
 SAMPLES = st.one_of(
     st.text(max_size=60),
-    st.text(alphabet="ab. \n\n?!\"')]A1_漢。é\u0301\u200d🙂\t\r\0…-", max_size=60),
-    st.lists(st.sampled_from(["Mr", "U", ".", "S", " ", "\n", "said", '."', "[12]", "[", "]", "?", "etc", "…"]), max_size=25).map("".join),
+    st.text(alphabet="ab.,:'’ \n\n?!\"')]A1_漢。é\u0301\u200d🙂\t\r\0…-", max_size=60),
+    st.lists(st.sampled_from(["Mr", "U", ".", "S", " ", "\n", "said", '."', "[12]", "[", "]", "?", "etc", "…", "’", "'", "1", ",", ":"]), max_size=25).map("".join),
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_tokens_lines_and_paragraphs_are_those_of_the_plain_reading(texts: list[
 )
 def test_without_marks_tokens_are_those_of_the_usual_expression(text: str) -> None:
     found = Anatomy.of(pa.array([text]))
-    expected = re.findall(r"\w+|[^\w\s]+", text)
+    expected = re.findall(r"\w(?:\w|[.'](?=\w)|(?<=[0-9])[,:](?=[0-9]))*|[^\w\s]+", text)
     assert cut(found, found.tokens.starts, found.tokens.ends, found.tokens.borders) == [expected]
 
 
@@ -109,6 +109,10 @@ def test_sentences_cover_all_tokens_and_no_newline(texts: list[str]) -> None:
         ("今日は。元気です！はい", ["今日は。", "元気です！", "はい"]),
         ("क्या हाल है। ठीक है।", ["क्या हाल है।", "ठीक है।"]),
         ("Wait... what?! Yes.", ["Wait...", "what?!", "Yes."]),
+        (
+            "The U.S. and J. R. Smith agree at 5 p.m. today. He won't.",
+            ["The U.S. and J. R. Smith agree at 5 p.m. today.", "He won't."],
+        ),
         ("etc., and more. End", ["etc., and more.", "End"]),
     ],
 )

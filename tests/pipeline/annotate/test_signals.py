@@ -20,7 +20,7 @@ PLAIN = {
 PARTS = [
     "the", "cat", "sat", "of", "with", "Be", " ", " ", " ", "\n", "\n\n", ".", "...", "…", "#", "•", "- ", "!", '"', "?",
     "[12]", "[edit]", "[", "]", "[citation needed]", "{", "Lorem ipsum", "lorem", "JavaScript", "use cookies", "Privacy policy",
-    "é", "漢字", "。", "हिन्दी", "🙂", "_", "\t", "\r", "\0", "x" * 1001,
+    "'", "’", ",", "5", "é", "漢字", "。", "हिन्दी", "🙂", "_", "\t", "\r", "\0", "x" * 1001,
 ]  # fmt: skip
 SENTENCE = "The cat sat with the dog.[1] "
 TEXTS = st.one_of(
