@@ -1,12 +1,17 @@
 """Encodes many texts at once: known words from the table, the others through the fast encoder."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.tokenize.segments import Segments, find_segments, short_keys
+from pipeline.tokenize.segments import (
+    Segments,
+    begins_with_space,
+    ends_without_space,
+    find_segments,
+    short_keys,
+)
 from pipeline.tokenize.word_table import MISSING, WordTable
 
 Bytes = npt.NDArray[np.uint8]
@@ -14,6 +19,16 @@ Int64s = npt.NDArray[np.int64]
 Tokens = npt.NDArray[Any]
 
 _SHORT = 15  # bytes of a word that the table can hold
+
+
+class TextEncoder(Protocol):
+    """Encodes one text at a time."""
+
+    byte_lengths: Int64s  # (vocabulary,) bytes that each id stands for
+
+    def encode(self, text: str) -> Tokens:
+        """Ids of a text, (n,)."""
+        ...
 
 
 class EncodedBlock(NamedTuple):
@@ -24,7 +39,7 @@ class EncodedBlock(NamedTuple):
 
 
 def encode_block(
-    block: Bytes, borders: Int64s, *, table: WordTable, encode: Callable[[str], Tokens], eos: Tokens
+    block: Bytes, borders: Int64s, *, table: WordTable, encoder: TextEncoder, eos: Tokens
 ) -> EncodedBlock:
     """Encode documents that lie one after the other.
 
@@ -32,15 +47,15 @@ def encode_block(
         block: (bytes,) their UTF-8.
         borders: (documents + 1,) where they start and end; none is empty.
         table: of known words; learns the others.
-        encode: gives the ids of any text, in the type of `eos`.
+        encoder: gives the ids of any text, in the type of `eos`.
         eos: (1,) end-of-text id.
     """
     segments = find_segments(block, borders)
     raw = block.tobytes()
-    slots = _slots(block, raw, segments, table, encode)
+    slots = _slots(block, raw, segments, table, encoder)
     known = np.flatnonzero(slots != MISSING)
     runs = _runs(segments, np.flatnonzero(slots == MISSING))
-    others = [encode(raw[begin:end].decode()) for _, begin, end in runs]
+    others = [encoder.encode(raw[begin:end].decode()) for _, begin, end in runs]
     counts = np.zeros(len(slots), dtype=np.int64)
     counts[known] = table.counts[slots[known]]
     counts[[first for first, _, _ in runs]] = [len(ids) for ids in others]
@@ -58,9 +73,7 @@ def encode_block(
     return EncodedBlock(tokens, lengths)
 
 
-def _slots(
-    block: Bytes, raw: bytes, segments: Segments, table: WordTable, encode: Callable[[str], Tokens]
-) -> Int64s:
+def _slots(block: Bytes, raw: bytes, segments: Segments, table: WordTable, encoder: TextEncoder) -> Int64s:
     """Slot of every segment in the table, which has learnt the new short ones; `MISSING` for the others."""
     slots = np.full(len(segments.starts), MISSING, dtype=np.int64)
     short = np.flatnonzero(segments.lengths <= _SHORT)
@@ -74,14 +87,47 @@ def _slots(
         distinct = _distinct(low, high)[: table.room]
     if len(distinct):
         begins = segments.starts[short[distinct]]
-        ends = begins + segments.lengths[short[distinct]]
-        ids = [
-            encode(raw[begin:end].decode()) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
-        ]
-        table.add(low[distinct], high[distinct], ids)
+        ids, counts = _encode_words(block, raw, begins, begins + segments.lengths[short[distinct]], encoder)
+        table.add(low[distinct], high[distinct], ids, counts)
         found[unknown] = table.find(low[unknown], high[unknown])
     slots[short] = found
     return slots
+
+
+def _encode_words(
+    block: Bytes, raw: bytes, begins: Int64s, ends: Int64s, encoder: TextEncoder
+) -> tuple[Tokens, Int64s]:
+    """Ids of words, one after the other, and how many each has.
+
+    Words that start with whitespace and end with something else can stand side by side as they can in a text: they are
+    encoded in one call, and the bytes of each id tell where a word ends.
+    """
+    joined = begins_with_space(block, begins) & ends_without_space(block, begins, ends)
+    alone = np.flatnonzero(~joined)
+    single = [
+        encoder.encode(raw[begin:end].decode()) for begin, end in zip(begins[alone], ends[alone], strict=True)
+    ]
+    together = np.flatnonzero(joined)
+    text = b"".join(
+        [
+            raw[begin:end]
+            for begin, end in zip(begins[together].tolist(), ends[together].tolist(), strict=True)
+        ]
+    )
+    ids = encoder.encode(text.decode())
+    after = np.cumsum(encoder.byte_lengths[ids])  # bytes of the joined text up to each id
+    borders = np.searchsorted(after, np.cumsum(ends[together] - begins[together]))
+    assert np.array_equal(after[borders], np.cumsum(ends[together] - begins[together])), (
+        "an id crosses two words"
+    )
+    counts = np.zeros(len(begins), dtype=np.int64)
+    counts[together] = np.diff(borders + 1, prepend=0)
+    counts[alone] = [len(word) for word in single]
+    out = np.empty(int(counts.sum()), dtype=ids.dtype)
+    mine = np.repeat(joined, counts)
+    out[mine] = ids
+    out[~mine] = np.concatenate([ids[:0], *single])
+    return out, counts
 
 
 def _distinct(low: Any, high: Any) -> Int64s:

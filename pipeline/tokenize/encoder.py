@@ -34,6 +34,32 @@ class Encoded(NamedTuple):
     ]  # (n,) tokens of each text; 0 for an empty or null text, which writes nothing
 
 
+class _PlainEncoder:
+    """One text at a time, through the fast encoder while it may be used."""
+
+    def __init__(self, fast: FastEncoder | None, tokenizer: Tokenizer, dtype: "np.dtype[Any]") -> None:
+        self.fast = fast
+        self._base = tokenizer.base
+        self._dtype = dtype
+        self.byte_lengths = np.zeros(0, dtype=np.int64) if fast is None else fast.byte_lengths
+
+    def encode(self, text: str) -> Tokens:
+        """Ids of one text, (n,), in the stored type."""
+        if self.fast is not None:
+            try:
+                return self.fast.encode(text).astype(self._dtype)
+            except ValueError:
+                # Its regular expressions have a stack of a million steps: reached by a single run of that many
+                # spaces that has no safe place to cut. The ids are the same either way.
+                _logger.debug("tiktoken gave up on %d characters; tokenizers encodes them", len(text))
+        return self.slow(text)
+
+    def slow(self, text: str) -> Tokens:
+        """Ids by the library that defines them."""
+        ids: Sequence[int] = self._base.encode(text, add_special_tokens=False).ids
+        return np.array(ids, dtype=self._dtype)
+
+
 class Encoder:
     """Encodes batches of documents with one end-of-text id after each.
 
@@ -51,13 +77,14 @@ class Encoder:
         self._eos = np.array([tokenizer.eos_id], dtype=self.dtype)
         found = fast_encoder(tokenizer)
         self._chunked = isinstance(found, FastEncoder)
-        self._fast: FastEncoder | None = None
+        self._plain = _PlainEncoder(found if isinstance(found, FastEncoder) else None, tokenizer, self.dtype)
         self.reason: str | None = None
-        if isinstance(found, FastEncoder):
-            self._fast = found
-            self.check(sample)
-        else:
+        if isinstance(found, str):
             self._give_up(found)
+        else:
+            self.check(NASTY)
+            self.check(NASTY)  # now that the table knows their words
+            self.check(sample)
 
     @classmethod
     def load(cls, name: str, *, eos: str | None = None, sample: Iterable[str] = ()) -> "Encoder":
@@ -67,7 +94,7 @@ class Encoder:
     @property
     def engine(self) -> str:
         """The library that encodes."""
-        return "tiktoken" if self._fast else "tokenizers"
+        return "tiktoken" if self._plain.fast else "tokenizers"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_words": None}
@@ -78,12 +105,15 @@ class Encoder:
 
     def check(self, sample: Iterable[str]) -> None:
         """Compare both libraries on real texts; on a difference use `tokenizers` from now on and say so."""
+        if self._plain.fast is None:
+            return
         for text in sample:
-            if self._fast is None:
-                return
             piece = text[:CHUNK_CHARS]
-            if not np.array_equal(self._fast.encode(piece), self._slow(piece)):
+            if piece and not np.array_equal(
+                self.encode_batch(pa.array([piece])).tokens[:-1], self._plain.slow(piece)
+            ):
                 self._give_up(f"ids differ on the text that starts {piece[:40]!r}")
+                return
 
     def encode_batch(self, texts: pa.Array | pa.ChunkedArray) -> Encoded:
         """Encode n texts (string or large_string); row order unchanged.
@@ -112,11 +142,11 @@ class Encoder:
             end = max(first + 1, int(np.searchsorted(ends, begin + BLOCK_BYTES, side="right")))
             rows = filled[first:end]
             block = text[begin : int(ends[end - 1])]
-            if self._fast is None or len(block) > BLOCK_BYTES:
+            if self._plain.fast is None or len(block) > BLOCK_BYTES:
                 encoded = self._one_by_one(texts.take(pa.array(rows)).to_pylist())
             else:
                 within = np.append(borders[rows], ends[end - 1]) - begin
-                encoded = encode_block(block, within, table=self._words, encode=self._narrow, eos=self._eos)
+                encoded = encode_block(block, within, table=self._words, encoder=self._plain, eos=self._eos)
             found.append(encoded[0])
             lengths[rows] = encoded[1]
             first = end
@@ -133,39 +163,20 @@ class Encoder:
 
     def _pieces(self, text: str) -> Iterator[Tokens]:
         if not (self._chunked and len(text) > CHUNK_CHARS):
-            yield self._narrow(text)
+            yield self._plain.encode(text)
             return
         for chunk in safe_chunks(text):
             block = np.frombuffer(chunk.encode(), dtype=np.uint8)
-            if self._fast is None or len(block) > BLOCK_BYTES:
-                yield self._narrow(chunk)
+            if self._plain.fast is None or len(block) > BLOCK_BYTES:
+                yield self._plain.encode(chunk)
             else:
                 whole = np.array([0, len(block)])
                 yield encode_block(
-                    block, whole, table=self._words, encode=self._narrow, eos=self._eos
+                    block, whole, table=self._words, encoder=self._plain, eos=self._eos
                 ).tokens[:-1]
 
-    def _narrow(self, text: str) -> Tokens:
-        return self._chunk(text).astype(self.dtype)
-
-    def _chunk(self, text: str) -> Tokens:
-        if self._fast is not None:
-            try:
-                return self._fast.encode(text)
-            except ValueError:
-                # Its regular expressions have a stack of a million steps: reached by a single run of that many
-                # spaces that has no safe place to cut. The ids are the same either way.
-                _logger.debug(
-                    "tiktoken gave up on a piece of %d characters; tokenizers encodes it", len(text)
-                )
-        return self._slow(text)
-
-    def _slow(self, text: str) -> Tokens:
-        ids: Sequence[int] = self.tokenizer.base.encode(text, add_special_tokens=False).ids
-        return np.array(ids, dtype=np.uint32)
-
     def _give_up(self, reason: str) -> None:
-        self._fast, self.reason = None, reason
+        self._plain.fast, self.reason = None, reason
         _logger.warning(
             "tokenizer `%s`: encoding with tokenizers, 5 to 8 times slower: %s", self.tokenizer.name, reason
         )

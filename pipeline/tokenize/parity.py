@@ -50,6 +50,9 @@ class FastEncoder:
         self._encoding = tiktoken.Encoding(
             "crawlmix", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={}
         )
+        self.byte_lengths = np.zeros(max(ranks.values()) + 1, dtype=np.int64)  # bytes that each id stands for
+        for word, number in ranks.items():
+            self.byte_lengths[number] = len(word)
 
     def encode(self, text: str) -> npt.NDArray[np.uint32]:
         """Ids of one text, (n,).

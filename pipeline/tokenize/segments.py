@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 UInt64s = npt.NDArray[np.uint64]
 
 _WORD, _SPACE, _UNSURE, _HIGH = range(4)
@@ -62,6 +63,21 @@ def find_segments(block: Bytes, borders: Int64s) -> Segments:
     starts = np.flatnonzero(cut)
     lengths = np.diff(starts, append=len(block))
     return Segments(starts, lengths, np.searchsorted(starts, borders[:-1]))
+
+
+def begins_with_space(block: Bytes, starts: Int64s) -> Bools:
+    """Whether segments begin with ASCII whitespace: (n,)."""
+    space: Bools = _CLASS[block[starts]] == _SPACE
+    return space
+
+
+def ends_without_space(block: Bytes, starts: Int64s, ends: Int64s) -> Bools:
+    """Whether the last character of segments is certainly no whitespace: (n,)."""
+    last = block[ends - 1]
+    kind = _CLASS[last]
+    wide = _WIDE_SPACE[block[np.maximum(ends - 2, starts)], last]
+    sure: Bools = (kind == _WORD) | ((kind == _HIGH) & ~wide)
+    return sure
 
 
 def short_keys(block: Bytes, starts: Int64s, lengths: Int64s) -> tuple[UInt64s, UInt64s]:

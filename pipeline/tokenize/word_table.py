@@ -1,6 +1,5 @@
 """Remembers the ids of short words: a hash table of bounded size whose look-ups are whole arrays."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,24 +57,21 @@ class WordTable:
         """Where the ids of the words in these slots begin in `ids`."""
         return self._start[slots].astype(np.int64)
 
-    def add(self, low: UInt64s, high: UInt64s, ids: Sequence[npt.NDArray[Any]]) -> None:
+    def add(self, low: UInt64s, high: UInt64s, ids: npt.NDArray[Any], counts: Int64s) -> None:
         """Remember words that are not in the table, each once.
 
         Args:
             low: (n,) keys.
             high: (n,) keys.
-            ids: of each word, 1 to 255; no more words than there is `room` for, and not none.
+            ids: of all words, one after the other.
+            counts: (n,) ids of each word, 1 to 255; n is at most `room`.
         """
-        assert len(ids) <= self.room
-        counts = np.array([len(word) for word in ids], dtype=np.int64)
-        joined = np.concatenate(ids)
+        assert len(counts) <= self.room
         starts = self._used + np.cumsum(counts) - counts
-        self._used += len(joined)
+        self._used += len(ids)
         if self._used > len(self.ids):
-            self.ids = np.concatenate(
-                [self.ids, np.zeros(max(len(self.ids), len(joined)), dtype=self._dtype)]
-            )
-        self.ids[self._used - len(joined) : self._used] = joined
+            self.ids = np.concatenate([self.ids, np.zeros(max(len(self.ids), len(ids)), dtype=self._dtype)])
+        self.ids[self._used - len(ids) : self._used] = ids
         self.words += len(counts)
         slot, rest = self._home(low, high), np.arange(len(counts))
         while len(rest):

@@ -120,9 +120,17 @@ def test_an_encoder_travels_to_another_process(gpt2: Encoder) -> None:
 def test_a_difference_on_real_text_gives_up_the_fast_path_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module.FastEncoder, "encode", lambda _, text: np.zeros(len(text), dtype=np.uint32))
+    found = Encoder(load_tokenizer("gpt2"))
+    found.encode_batch(pa.array(["Hello there"]))
+    exact = module.FastEncoder.encode
+    monkeypatch.setattr(module.FastEncoder, "encode", lambda fast, text: exact(fast, text.swapcase()))
+    found.check(["Hello there"])  # all of its words are known
+    assert found.engine == "tiktoken"
     with caplog.at_level(logging.WARNING):
-        found = Encoder(load_tokenizer("gpt2"), ["Hello world"])
-    assert (found.engine, found.reason) == ("tokenizers", "ids differ on the text that starts 'Hello world'")
+        found.check(["Hello world, this_is_a_long_word_for_the_table"])
+    assert (found.engine, found.reason) == (
+        "tokenizers",
+        "ids differ on the text that starts 'Hello world, this_is_a_long_word_for_the'",
+    )
     assert "encoding with tokenizers" in caplog.text
     assert found.encode("Hello world").tolist() == [15496, 995]
