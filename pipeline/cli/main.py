@@ -17,6 +17,10 @@ _COMMANDS = {
     "build": ("build", "Build a recipe into a workspace."),
     "status": ("status", "Show what a workspace holds and what is done."),
     "explain": ("explain", "Show what became of one page at every stage, and why."),
+    "trace": ("trace", "Show the documents behind a training sample."),
+    "classifier": ("classifier", "Train, evaluate and use quality classifiers."),
+    "mixture": ("mixture", "Plan and verify mixtures."),
+    "export-shards": ("export_shards", "Write token shards in the forms that other trainers read."),
 }
 
 
