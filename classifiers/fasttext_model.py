@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from classifiers.errors import ClassifierError
 from classifiers.hashing import text_batches
-from classifiers.model_file import require_same, write_model
+from classifiers.model_file import require_same, require_style, write_model
 from classifiers.normalise import NORMALISERS, Style, normalise
 from text.buffers import TextBuffer, text_buffer
 
@@ -118,11 +118,7 @@ class FastTextModel:
 
 def load_fasttext(path: Path, whole: Mapping[str, Any], data: bytes) -> FastTextModel:
     """Make a model of a checked description and its data; fastText itself reads the file."""
-    style = whole.get("style")
-    if style not in NORMALISERS:
-        raise ClassifierError(
-            f"{path}: `style` must be one of {', '.join(NORMALISERS)}, got {str(style)[:40]}"
-        )
+    style = require_style(path, whole)
     require_same(path, whole, {"normaliser": NORMALISERS[style].name})
     data_path = path.with_name(whole["data"]["file"])
     if data[:8] != _MAGIC:

@@ -46,9 +46,12 @@ def registered_domain(url: str) -> str | None:
     return ".".join(labels[-keep:])
 
 
-def group_share(group: str, *, seed: int) -> float:
-    """Place a group in [0, 1) by a keyed hash; a split takes the groups below its share."""
+def group_share(group: str, *, seed: int, purpose: str) -> float:
+    """Place a group in [0, 1) by a hash keyed by seed and purpose; a split takes the groups below its share."""
     digest = hashlib.blake2b(
-        group.encode(), digest_size=8, key=seed.to_bytes(8, "little"), person=b"crawlmix-group"
+        group.encode(),
+        digest_size=8,
+        key=seed.to_bytes(8, "little") + purpose.encode(),
+        person=b"crawlmix-group",
     ).digest()
     return (int.from_bytes(digest, "little") >> 11) * 2.0**-53

@@ -46,21 +46,9 @@ def log_odds(model: LogisticWeights, texts: TextBuffer) -> Weights:
     than one text: a text gets the same bits alone and in any batch. A text without tokens gets the intercept.
     """
     out = np.empty(texts.rows, np.float64)
-    sums: Weights
     for first, tokens in token_batches(texts, style=model.style):
-        rows = len(tokens.borders) - 1
-        if model.features == "counts":
-            owner = np.repeat(np.arange(rows), tokens.counts)
-            sums = np.bincount(owner, weights=model.weights[tokens.buckets], minlength=rows)
-        else:
-            owner, buckets, counts = _counted(tokens)
-            amounts = counts if model.features == "l2" else np.sqrt(counts)
-            values = model.weights[buckets] * amounts
-            lengths = np.sqrt(np.bincount(owner, weights=amounts * amounts, minlength=rows))
-            sums = np.bincount(owner, weights=values, minlength=rows) * (
-                ROW_LENGTH / np.maximum(lengths, 1.0)
-            )
-        out[first : first + rows] = sums
+        sums = _weighted_sums(model, tokens)
+        out[first : first + len(sums)] = sums
     out += model.intercept
     return out
 
@@ -70,6 +58,20 @@ def probabilities(scores: Weights) -> Weights:
     small = np.exp(-np.abs(scores))
     result: Weights = np.where(scores >= 0, 1.0, small) / (1.0 + small)
     return result
+
+
+def _weighted_sums(model: LogisticWeights, tokens: Tokens) -> Weights:
+    """Sum weight times feature over each text: (rows,)."""
+    rows = len(tokens.borders) - 1
+    if model.features == "counts":
+        owner = np.repeat(np.arange(rows), tokens.counts)
+        plain: Weights = np.bincount(owner, weights=model.weights[tokens.buckets], minlength=rows)
+        return plain
+    owner, buckets, counts = _counted(tokens)
+    amounts = np.sqrt(counts) if model.features == "root" else counts
+    sums: Weights = np.bincount(owner, weights=model.weights[buckets] * amounts, minlength=rows)
+    squares = np.bincount(owner, weights=amounts * amounts, minlength=rows)
+    return sums * (ROW_LENGTH / np.sqrt(np.maximum(squares, 1.0)))
 
 
 def _counted(tokens: Tokens) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Weights]:
@@ -120,6 +122,7 @@ class Fit:
 def fit_logistic(
     counts: sp.csr_matrix,
     labels: Mask,
+    row_weights: Weights,
     folds: Sequence[Fold],
     *,
     features: Features,
@@ -129,12 +132,13 @@ def fit_logistic(
 ) -> Fit:
     """Train with L2 regularisation; C is the one of `grid` with the least mean log-loss on the folds.
 
-    The chosen C is then trained on all rows. Both classes weigh the same. Everything is deterministic: lbfgs on
+    The chosen C is then trained on all rows. Everything is deterministic: lbfgs on
     one thread from zero, or from the solution for the smaller C.
 
     Args:
         counts: (n, BUCKETS) token counts.
         labels: (n,) True for positives.
+        row_weights: (n,) positive, mean 1, both classes the same in sum.
         folds: where C is judged; without any, the middle of `grid` is taken.
         features: what to make of the counts.
         style: how the texts were normalised.
@@ -151,13 +155,15 @@ def fit_logistic(
     tried: dict[float, list[float]] = {c: [] for c in grid}
     scores: dict[float, list[Weights]] = {c: [] for c in grid}
     for fold in folds:
-        path = _solve(rows[fold.training], labels[fold.training], grid, max_iterations)
+        path = _solve(
+            rows[fold.training], labels[fold.training], row_weights[fold.training], grid, max_iterations
+        )
         for c, (coefficients, intercept) in zip(grid, path, strict=True):
             scores[c].append(rows[fold.validation] @ coefficients + intercept)
             tried[c].append(balanced_log_loss(scores[c][-1], labels[fold.validation]))
     losses = {c: float(np.mean(found)) for c, found in tried.items() if found}
     best = min(losses, key=lambda c: (losses[c], c)) if losses else sorted(grid)[len(grid) // 2]
-    ((coefficients, intercept),) = _solve(rows, labels, [best], max_iterations)
+    ((coefficients, intercept),) = _solve(rows, labels, row_weights, [best], max_iterations)
     weights = np.zeros(BUCKETS)
     weights[used] = coefficients
     return Fit(LogisticWeights(weights, intercept, features, style), best, losses, scores[best])
@@ -172,22 +178,23 @@ def _both_classes(labels: Mask) -> None:
 
 
 def _solve(
-    rows: sp.csr_matrix, labels: Mask, grid: Sequence[float], max_iterations: int
+    rows: sp.csr_matrix, labels: Mask, row_weights: Weights, grid: Sequence[float], max_iterations: int
 ) -> list[tuple[Weights, float]]:
     """Train for each C in turn: coefficients (columns,) and intercept of each."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
 
-    solver = LogisticRegression(
-        solver="lbfgs", max_iter=max_iterations, tol=1e-4, class_weight="balanced", warm_start=True
-    )
+    for label in (False, True):  # a fold may lack the heavy rows of a class
+        row_weights = np.where(labels == label, row_weights / row_weights[labels == label].sum(), row_weights)
+    row_weights = row_weights * (len(labels) / 2)
+    solver = LogisticRegression(solver="lbfgs", max_iter=max_iterations, tol=1e-4, warm_start=True)
     path = []
     # Several threads add up in an order of their own, and the weights would depend on the machine.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         for c in grid:
-            solver.set_params(C=c).fit(rows, labels)
+            solver.set_params(C=c).fit(rows, labels, sample_weight=row_weights)
             path.append((solver.coef_[0].astype(np.float64), float(solver.intercept_[0])))
     return path
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from classifiers.errors import ClassifierError
 from classifiers.hashing import BUCKETS, HASHER
 from classifiers.logistic import FEATURES, LogisticWeights, log_odds, probabilities
-from classifiers.normalise import NORMALISERS
+from classifiers.normalise import NORMALISERS, Style
 from text.buffers import text_buffer
 
 FORMAT = "crawlmix-quality-model"
@@ -105,7 +105,7 @@ def load_model(folder: Path | str) -> QualityModel:
     path = folder / MODEL_FILE
     whole = _read_description(path)
     kind = whole.get("kind")
-    if kind not in _LOADERS:
+    if not isinstance(kind, str) or kind not in _LOADERS:
         raise ClassifierError(
             f"{path}: unknown kind of model `{str(kind)[:40]}`; known kinds: {', '.join(_LOADERS)}"
         )
@@ -128,11 +128,7 @@ _UNSIGNED = {"format", "version", "fingerprint", "training"}
 
 
 def _load_logistic(path: Path, whole: dict[str, Any], data: bytes) -> QualityModel:
-    style = whole.get("style")
-    if style not in NORMALISERS:
-        raise ClassifierError(
-            f"{path}: `style` must be one of {', '.join(NORMALISERS)}, got {str(style)[:40]}"
-        )
+    style = require_style(path, whole)
     require_same(path, whole, {"hasher": HASHER, "normaliser": NORMALISERS[style].name, "buckets": BUCKETS})
     if whole.get("features") not in FEATURES:
         raise ClassifierError(
@@ -158,6 +154,16 @@ _LOADERS: dict[str, Callable[[Path, dict[str, Any], bytes], QualityModel]] = {
     "logistic": _load_logistic,
     "fasttext": _load_fasttext,
 }
+
+
+def require_style(path: Path, whole: Mapping[str, Any]) -> Style:
+    """Read the style of normalisation from a description."""
+    for style in NORMALISERS:
+        if whole.get("style") == style:
+            return style
+    raise ClassifierError(
+        f"{path}: `style` must be one of {', '.join(NORMALISERS)}, got {str(whole.get('style'))[:40]}"
+    )
 
 
 def require_same(path: Path, whole: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

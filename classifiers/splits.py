@@ -34,7 +34,10 @@ def held_out(sample: pa.Table, *, share: float, seed: int) -> tuple[Mask, dict[s
             units[rows] = [f"{source}\0{document}" for document in documents[rows]]
     out: set[str] = set()
     for source in how:
-        ranked = sorted(set(units[sources == source]), key=lambda unit: (group_share(unit, seed=seed), unit))
+        ranked = sorted(
+            set(units[sources == source]),
+            key=lambda unit: (group_share(unit, seed=seed, purpose="held out"), unit),
+        )
         out.update(ranked[: int(np.ceil(share * len(ranked))) if len(ranked) > 1 else 0])
     return np.fromiter((unit in out for unit in units), bool, len(units)), how
 
@@ -55,7 +58,7 @@ def source_folds(
     leaves out a share of all groups.
     """
     names = np.asarray(sources, object)
-    draws = np.array([group_share(group, seed=seed) for group in groups])
+    draws = np.array([group_share(group, seed=seed, purpose="fold") for group in groups])
     positive = sorted(set(names[labels]), key=lambda name: (-int((names == name).sum()), name))
     folds = []
     count = min(most, len(positive))
@@ -70,3 +73,20 @@ def source_folds(
         if all(0 < labels[mask].sum() < mask.sum() for mask in found):
             folds.append(found)
     return folds
+
+
+def row_weights(sources: Sequence[str], groups: Sequence[str], labels: Mask) -> npt.NDArray[np.float64]:
+    """Weigh training rows: (n,) mean 1, both classes the same in sum.
+
+    A group of n rows (pages of a domain, pieces of a book) weighs sqrt(n) and not n, and so does a source whose
+    groups weigh n together: a few large sites or one large source must not decide what is good.
+    """
+    weights = np.ones(len(labels))
+    names = np.array([f"{label:d}{source}" for label, source in zip(labels.tolist(), sources, strict=True)])
+    _, group = np.unique(np.char.add(np.char.add(names, "\0"), np.asarray(groups, str)), return_inverse=True)
+    _, source = np.unique(names, return_inverse=True)
+    weights /= np.sqrt(np.bincount(group))[group]
+    weights /= np.sqrt(np.bincount(source, weights=weights))[source]
+    for mask in (labels, ~labels):
+        weights[mask] *= len(labels) / (2 * weights[mask].sum())
+    return weights
