@@ -65,9 +65,12 @@ class ArchiveReader(Generic[HeadT]):
             return
         codec, first = self._detect(stored)
         start = given.start
-        if start < first:
-            self.first_offset = 0
+        if start < first:  # the dictionary: it belongs to the range that begins with it
+            self.first_offset = 0 if start == 0 else None
             start = first
+            if start >= end:
+                self.next_offset = start if self.first_offset == 0 else end
+                return
         elif not given.exact and start > 0:
             found = self._next_start(stored, codec, start, end)
             if found is None:

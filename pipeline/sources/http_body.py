@@ -210,6 +210,8 @@ def _unzstd(data: bytes, max_bytes: int) -> Body | None:
             if size > max_bytes:
                 return Body(error="too_large")
     _, error = zstd_frame_end(StoredBytes(io.BytesIO(data), len(data)), 0)
+    if error and not size:
+        return None
     return Body(b"".join(pieces), "cut_encoding" if error else None)
 
 

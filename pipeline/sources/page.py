@@ -25,6 +25,7 @@ _HTML_STARTS = re.compile(
     rb"<(?:!doctype\s+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|link)[\s>/]",
     re.IGNORECASE | re.DOTALL,
 )
+_HTML_INSIDE = re.compile(rb"<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _SURE_HTML = re.compile(
     rb"(?:<\?xml[^>]{0,256}>\s*)?(?:<!--.{0,2048}?-->\s*)*<(?:!doctype\s+html|html)[\s>]",
     re.IGNORECASE | re.DOTALL,
@@ -200,7 +201,7 @@ def sniff(body: bytes, declared: str | None) -> str | None:
     """Return the media type of a body: what it is for sure, else `declared`; None if nothing tells.
 
     A body that opens like a binary format is that, whatever was declared. Undeclared content is HTML if it opens
-    with one of the tags of WHATWG MIME sniffing, plain text only where that was declared. A plain text that opens
+    with one of the tags of WHATWG MIME sniffing or has a doctype in a foreign wrapper, plain text only where that was declared. A plain text that opens
     with a doctype or `<html>` is HTML.
     """
     if body.startswith(_MAGIC):
@@ -212,7 +213,10 @@ def sniff(body: bytes, declared: str | None) -> str | None:
         start = start.replace(b"\0", b"")[2:]
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if declared is None:
-        return "text/html" if _HTML_STARTS.match(start) else None
+        wrapped = (
+            start.startswith(b"<") and not start.startswith(b"<?xml") and _HTML_INSIDE.search(start[:1024])
+        )
+        return "text/html" if wrapped or _HTML_STARTS.match(start) else None
     return "text/html" if _SURE_HTML.match(start) else declared
 
 

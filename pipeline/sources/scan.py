@@ -160,8 +160,8 @@ def scan(feed: Feed, grammar: Grammar[HeadT], limit: int) -> Iterator[Found[Head
             position = following
             continue
         found = _frame(feed, grammar, position, head, limit)
+        position = found.end = _after_blank(feed, found.end)
         yield found
-        position = found.end
 
 
 def scan_one(chunks: Sequence[bytes], end: int, grammar: Grammar[HeadT]) -> Found[HeadT] | None:
@@ -251,7 +251,7 @@ def _reframe(
         held = min(limit, len(block))
         return Found(start, base + following.start(), head.fields, block, 0, held, len(block), "wrong_length")
     if feed.ended:
-        block = buffer[begin - base :]
+        block = buffer[begin - base :].removesuffix(b"\r\n\r\n")
         held = min(limit, len(block))
         problem = "short_body" if short else "wrong_length"
         return Found(start, base + len(buffer), head.fields, block, 0, held, len(block), problem)

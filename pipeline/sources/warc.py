@@ -11,9 +11,9 @@ from pipeline.sources.page import MAX_URL, fill_page
 from pipeline.sources.record import FileRange, Record, Selection
 from pipeline.sources.scan import MAX_HEADER, Feed, Found, Head
 
-_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r?\n")
-_SEARCH = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r?\n[A-Za-z][A-Za-z-]{1,40}[ \t]*:")
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+_VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r{0,2}\n")
+_SEARCH = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r{0,2}\n[A-Za-z][A-Za-z-]{1,40}[ \t]*:")
+_BLANK_LINE = re.compile(rb"\n\r{0,2}\n")
 _LENGTH = re.compile(rb"\d{1,18}")
 _DATE = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T((?:[01]\d|2[0-3]):[0-5]\d:[0-6]\d)(?:[.,]\d{1,9})?Z"
