@@ -17,6 +17,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.tokenize.encoder import Encoder
 
@@ -103,7 +104,7 @@ def memory(groups: list[tuple[str, list[str]]], megabytes: int) -> None:
     for n in itertools.count():
         batch = batches[n % len(batches)]
         # A letter that changes with every round makes new words of all of them.
-        marked = pa.compute.replace_substring(batch, " ", f" {chr(0x100 + n // len(batches))}")
+        marked = pc.replace_substring(batch, " ", f" {chr(0x100 + n // len(batches))}")
         encoder.encode_batch(marked)
         done += marked.nbytes / 1e6
         if done >= step:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
+from mixtures.difference import deciding
 from mixtures.errors import MixtureError
 from mixtures.manifest import ShardEntry, read_json, write_atomically
 from mixtures.sampler import Sampler, window_count
@@ -17,8 +18,6 @@ from mixtures.weights import Number, Weights, exact, from_epochs, from_weights, 
 
 VERSION = 1
 VALIDATION = "validation"  # folder of the held-out split, inside a source's shards
-# What a mixture is called, where its shards lie and how its weights were written change no sample.
-_UNHASHED = ("fingerprint", "name", "folder", "given", "weight_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Mixture:
     @property
     def fingerprint(self) -> str:
         """Hash of all that decides a sample; a checkpoint keeps it beside its one integer."""
-        text = json.dumps(_hashed(asdict(self)), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(deciding(asdict(self)), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -255,44 +254,6 @@ def default_samples(solved: Weights, epochs: Mapping[str, Number], windows: Mapp
             1, round(sum(exact(value, "epochs") * windows[source] for source, value in epochs.items()))
         )
     return max(1, min(windows[source] * solved.period // weight for source, weight in solved.weights.items()))
-
-
-def first_difference(stored: Mapping[str, Any], current: Mapping[str, Any]) -> str | None:
-    """Name the first key in which two mixture files differ, with both values; None if no sample differs.
-
-    For the message of a resume that is refused. Both arguments as `Mixture.to_dict` gives them.
-    """
-    return _difference(_hashed(dict(stored)), _hashed(dict(current)), "")
-
-
-def _difference(old: Any, new: Any, place: str) -> str | None:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted(old.keys() | new.keys()):
-            found = _difference(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
-            if found:
-                return found
-        return None
-    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
-        for number, pair in enumerate(zip(old, new, strict=True)):
-            found = _difference(*pair, f"{place}[{number}]")
-            if found:
-                return found
-        return None
-    return None if old == new else f"{place}: {_short(old)} became {_short(new)}"
-
-
-def _short(value: Any) -> str:
-    text = f"{len(value)} entries" if isinstance(value, list | tuple) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _hashed(content: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in content.items() if key not in _UNHASHED}
-    kept["sources"] = [
-        {"name": source["name"]} | {key: value for key, value in source.items() if key not in _UNHASHED}
-        for source in content["sources"]
-    ]
-    return kept
 
 
 def _known(mixture: str, source: str, shards: Mapping[str, ShardSet]) -> ShardSet:

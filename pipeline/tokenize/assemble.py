@@ -107,7 +107,7 @@ def plan_shards(
         CrawlmixError: a part is incomplete or was made by another tokenizer.
     """
     # Neither file names nor borders of parts enter: the same documents give the same fingerprint.
-    names = hashlib.sha256()
+    names, contents = hashlib.sha256(), hashlib.sha256()
     digest = hashlib.sha256(
         f"{source}\0{tokenizer.fingerprint}\0{shard_tokens}\0{seed}\0{validation!r}".encode()
     )
@@ -118,7 +118,8 @@ def plan_shards(
             raise CrawlmixError(
                 f"{stem}: encoded by another tokenizer than `{tokenizer.name}`; tokenize it again"
             )
-        ids = part.columns("document_id")["document_id"]
+        about = part.columns("document_id", "content")
+        ids = about["document_id"]
         lengths.append(part.lengths)
         rows.append(len(part.lengths))
         held.append(
@@ -127,9 +128,10 @@ def plan_shards(
             else np.zeros(len(part.lengths), dtype=bool)
         )
         digest.update(part.lengths.tobytes())
+        contents.update(about["content"].to_numpy().tobytes())
         names.update("".join(f"{name}\0" for name in ids.to_pylist()).encode())
     names.update("".join(f"\0{name}" for name in sorted(excluded)).encode())
-    digest.update(names.digest())
+    digest.update(names.digest() + contents.digest())
     every_length = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
     every_held = np.concatenate(held) if held else np.zeros(0, dtype=bool)
     borders = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]) if rows else np.zeros(1, dtype=np.int64)

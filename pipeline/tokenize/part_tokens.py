@@ -1,5 +1,6 @@
 """Token files of one part: what a worker writes before shards are cut."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from mixtures.manifest import rename_durably
 from pipeline.errors import CrawlmixError
-from pipeline.tokenize.encoder import Encoder
+from pipeline.tokenize.encoder import Encoded, Encoder
 
 Tokens = npt.NDArray[Any]
 
@@ -40,6 +41,7 @@ PART_DOCUMENTS = pa.schema(
         ("first_char", pa.int64()),
         ("end_char", pa.int64()),
         ("length", pa.int64()),  # tokens, end-of-text included; 0 for an empty text, which has none
+        ("content", pa.uint64()),  # hash of the tokens, so that a plan sees a change without reading them
     ]
 )
 _FINGERPRINT = b"crawlmix.tokenizer"
@@ -95,8 +97,12 @@ def write_part(stem: Path, batches: Iterable[pa.RecordBatch], encoder: Encoder) 
                 encoder.check(text for text in texts.slice(0, 100).to_pylist() if text)
             encoded = encoder.encode_batch(texts)
             stream.write(encoded.tokens.data)
-            columns = [batch.column(name) for name in PART_DOCUMENTS.names[:-1]]
-            writer.write_batch(pa.record_batch([*columns, pa.array(encoded.lengths)], schema=schema))
+            columns = [batch.column(name) for name in PART_DOCUMENTS.names[:-2]]
+            writer.write_batch(
+                pa.record_batch(
+                    [*columns, pa.array(encoded.lengths), pa.array(_content(encoded))], schema=schema
+                )
+            )
             tokens += len(encoded.tokens)
             documents += int(np.count_nonzero(encoded.lengths))
             empty += int(np.count_nonzero(encoded.lengths == 0))
@@ -153,6 +159,18 @@ def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             [batch.column("document_id"), batch.column("row"), zeros, ends, text.cast(pa.string())],
             schema=PIECES,
         )
+
+
+def _content(encoded: Encoded) -> npt.NDArray[np.uint64]:
+    """A hash of the tokens of each document: (n,)."""
+    raw = memoryview(encoded.tokens.tobytes())
+    ends = np.cumsum(encoded.lengths) * encoded.tokens.itemsize
+    begins = ends - encoded.lengths * encoded.tokens.itemsize
+    digests = [
+        hashlib.blake2b(raw[begin:end], digest_size=8).digest()
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
 def _text_bytes(texts: pa.Array) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from mixtures.errors import MixtureError
 from mixtures.manifest import TokenizerId
-from mixtures.mixture import Mixture, build_mixture, first_difference
+from mixtures.mixture import Mixture, build_mixture
 from mixtures.shard_writer import ShardWriter
 from mixtures.shards import ShardSet
 from tests.mixtures.corpora import EOS, documents, make_mixture, write_source
@@ -99,17 +99,6 @@ def test_a_mixture_file_that_was_edited_is_refused(tmp_path: Path, change, messa
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(MixtureError, match=message):
         Mixture.read(path)
-
-
-def test_the_first_difference_is_named(tmp_path: Path) -> None:
-    _, one = make_mixture(tmp_path / "a", {"web": 2, "wiki": 1})
-    _, same = make_mixture(tmp_path / "b", {"web": 2, "wiki": 1})
-    _, other = make_mixture(tmp_path / "c", {"web": 2, "wiki": 1}, seed=8)
-    _, weighted = make_mixture(tmp_path / "d", {"web": 3, "wiki": 1})
-    assert first_difference(one.to_dict(), same.to_dict()) is None
-    assert first_difference(one.to_dict(), other.to_dict()) == "seed: 7 became 8"
-    assert first_difference(one.to_dict(), weighted.to_dict()) == "sources[0].weight: 2 became 3"
-    assert first_difference(json.loads(json.dumps(one.to_dict())), one.to_dict()) is None
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,13 @@ def test_taking_a_page_out_changes_its_own_shard_alone(tmp_path: Path, encoder: 
     assert after.inputs != before.inputs
 
 
+def test_a_word_that_changes_within_the_same_length_is_seen(tmp_path: Path, encoder: Encoder) -> None:
+    here = write_parts(tmp_path / "a", ["some pages", "we kept"], [], encoder)
+    there = write_parts(tmp_path / "b", ["some pages", "we gave"], [], encoder)
+    assert PartTokens(here[0]).lengths.tolist() == PartTokens(there[0]).lengths.tolist()
+    assert plan(tmp_path, here, encoder).inputs != plan(tmp_path, there, encoder).inputs
+
+
 def test_a_source_without_text_has_an_empty_manifest(tmp_path: Path, encoder: Encoder) -> None:
     stems = write_parts(tmp_path, ["", ""], [1], encoder)
     manifest = assemble(plan(tmp_path, stems, encoder))["train"]
