@@ -65,13 +65,17 @@ def _weighted_sums(model: LogisticWeights, tokens: Tokens) -> Weights:
     rows = len(tokens.borders) - 1
     if model.features == "counts":
         owner = np.repeat(np.arange(rows), tokens.counts)
-        plain: Weights = np.bincount(owner, weights=model.weights[tokens.buckets], minlength=rows)
-        return plain
+        return _totals(owner, model.weights[tokens.buckets], rows)
     owner, buckets, counts = _counted(tokens)
     amounts = np.sqrt(counts) if model.features == "root" else counts
-    sums: Weights = np.bincount(owner, weights=model.weights[buckets] * amounts, minlength=rows)
-    squares = np.bincount(owner, weights=amounts * amounts, minlength=rows)
+    sums = _totals(owner, model.weights[buckets] * amounts, rows)
+    squares = _totals(owner, amounts * amounts, rows)
     return sums * (ROW_LENGTH / np.sqrt(np.maximum(squares, 1.0)))
+
+
+def _totals(owner: npt.NDArray[np.int64], values: Weights, rows: int) -> Weights:
+    """Add up the values of each row, first to last: (rows,)."""
+    return np.bincount(owner, weights=values, minlength=rows).astype(np.float64, copy=False)
 
 
 def _counted(tokens: Tokens) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Weights]:
