@@ -9,6 +9,7 @@ documentation and other special ranges (IANA's registries, as Python's `ipaddres
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 import pyarrow as pa
@@ -145,6 +146,7 @@ def _phones(text: str) -> Iterator[Span]:
             yield match.span()
 
 
+@lru_cache(maxsize=1 << 12)
 def _public(text: str) -> bool:
     try:
         address = ip_address(text)

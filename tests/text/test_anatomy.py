@@ -27,7 +27,7 @@ def cut(texts: Anatomy, starts: Offsets, ends: Offsets, borders: Offsets) -> lis
 
 
 @given(st.lists(SAMPLES, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_tokens_lines_and_paragraphs_are_those_of_the_plain_reading(texts: list[str]) -> None:
     found = Anatomy.of(pa.array(texts, pa.string()))
     tokens, lines, paragraphs = found.tokens, found.lines, found.paragraphs
@@ -55,7 +55,7 @@ def test_without_marks_tokens_are_those_of_the_usual_expression(text: str) -> No
 
 
 @given(st.lists(SAMPLES, max_size=6), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_neighbours_change_nothing(texts: list[str], data: st.DataObject) -> None:
     def anatomy(texts: list[str | None]) -> list[list[list[str]]]:
         found = Anatomy.of(pa.array(texts, pa.large_string()))
