@@ -10,6 +10,8 @@ import mmap
 import struct
 from pathlib import Path
 
+from classifiers.errors import ClassifierError
+
 MAGIC = 793712314
 VERSIONS = (11, 12)
 SUPERVISED = 3
@@ -17,7 +19,7 @@ CENTROIDS = 256  # of each part of a quantised row
 LABEL = 1  # kind of a dictionary entry; 0 is a word
 
 
-class DamagedModelError(ValueError):
+class DamagedModelError(ClassifierError):
     """The bytes are not those of a whole supervised fastText model; the message says what is wrong, not where."""
 
 

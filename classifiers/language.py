@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
+from classifiers.errors import ClassifierError
 from classifiers.fasttext_file import check_fasttext
 
 UNDETERMINED = "und"  # ISO 639-2: no letters, or nothing that the model can name
@@ -43,7 +44,7 @@ _CLD2_CODES = {"un": UNDETERMINED, "iw": "he", "jw": "jv", "in": "id", "mo": "ro
 Engine = Literal["fasttext", "cld2"]
 
 
-class LanguageModelError(ValueError):
+class LanguageModelError(ClassifierError):
     """No usable language model; the message names the file and the remedy."""
 
 
