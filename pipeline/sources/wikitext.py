@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 
 import mwparserfromhell
 
-from pipeline.sources.wikitext_brackets import MAX_NESTING, resolve_brackets
+from pipeline.sources.wikitext_brackets import resolve_brackets
 from pipeline.sources.wikitext_links import LinkNames
-
-__all__ = ["MAX_NESTING", "LinkNames", "PlainText", "plain_text"]
 
 # Elements whose contents are no prose of the article.
 _DROPPED = (
@@ -78,7 +76,7 @@ def plain_text(wikitext: str, names: LinkNames) -> PlainText:
 
     Dropped are comments, references, templates but for a few that stand for a piece of text, tables, files,
     categories, galleries, formulas, source code, headings with nothing below them. Time is linear in the length,
-    and `too_deep` is set where brackets nest deeper than `MAX_NESTING`.
+    and `too_deep` is set where brackets nest deeper than `resolve_brackets` goes.
     """
     text = _STRAY.sub("", wikitext) if not wikitext.isascii() else wikitext
     text = _COMMENT.sub("", text)
