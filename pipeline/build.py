@@ -117,7 +117,8 @@ def _run_stages(context: Context, last: str) -> Outcome:
         stages[name] = run()
         ledger = make_ledger(stages)
         context.progress.say(_summary(context, name, ledger["stages"][name]))
-        _write_state(context, ledger, None)
+        if context.records[-1].done:
+            _write_state(context, ledger, None)  # the dataset of an earlier build is not this one's
         return stages[name]
 
     documents = note("extract", lambda: extract_stage.run(context))

@@ -156,5 +156,5 @@ def run_pipeline(stage: str, build: Callable[[beam.Pipeline], None], beam_option
     if str(state) != "DONE":
         raise CrawlmixError(f"{stage}: the engine ended the job as {state}; its own log says why")
     counters = result.metrics().query()["counters"]
-    return {counter.key.metric.name: counter.committed or counter.attempted for counter in counters if counter.key.metric.namespace == stage}
+    return {counter.key.metric.name: counter.committed or counter.attempted or 0 for counter in counters if counter.key.metric.namespace == stage}
 

@@ -16,7 +16,7 @@ from pipeline.tokenize.assemble import assemble, plan_shards
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
 from pipeline.workspace import PartState, fingerprint
 
-VERSION = 1
+VERSION = 2
 
 States = dict[str, list[PartState]]
 
