@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classifiers.keep import top_percent_cut
-from pipeline.annotate.blocklist import ListFile, build_blocklist
+from pipeline.annotate.blocklist import Kind, ListFile, build_blocklist
 from pipeline.annotate.judge import keep_rule, signal_rules
 from pipeline.annotate.rules import signal_sets
 from pipeline.context import Context, PartPlan
@@ -39,7 +39,9 @@ def run(context: Context, documents: States, models: dict[str, "Model"]) -> Stat
     """
     record, start = context.begin("annotate")
     context.clean("annotations", {name: len(parts) for name, parts in documents.items()})
-    blocklists = {name: _blocklist(context, name, rules) for name, rules in context.recipe.root.filters.items()}
+    blocklists = {
+        name: _blocklist(context, name, rules) for name, rules in context.recipe.root.filters.items()
+    }
     plans = _plans(context, documents, models, blocklists, {})
     states = context.make_parts("annotate", plans, record)
     cuts = _cuts(context, documents)
@@ -73,7 +75,9 @@ def _plans(
             "language_model": context.recipe.language_model,
             "language_engine": root.language_engine,
             "scheme": scheme,
-            "sets": list(dict.fromkeys(["lengths", *signal_sets(rules.heuristics)])) if rules else ["lengths"],
+            "sets": list(dict.fromkeys(["lengths", *signal_sets(rules.heuristics)]))
+            if rules
+            else ["lengths"],
             "quality_model": quality[0] if quality else None,
             "pii": list(source.pii),
         }
@@ -124,7 +128,9 @@ def _cuts(context: Context, documents: States) -> dict[str, dict[str, Any]]:
             scores.append(found.filter(scored).to_numpy())
             ids.append(named.filter(scored).combine_chunks())
         everything = pa.chunked_array(ids, pa.string())
-        cuts[name] = asdict(top_percent_cut(np.concatenate(scores), everything, percent=rule.value, seed=root.seed))
+        cuts[name] = asdict(
+            top_percent_cut(np.concatenate(scores), everything, percent=rule.value, seed=root.seed)
+        )
     return cuts
 
 
@@ -139,11 +145,12 @@ def _blocklist(context: Context, name: str, rules: Filter) -> _Blocklist:
     if urls is None:
         return None, None
     base = str(context.recipe.base)
-    lists = [
-        ListFile(_place(path, base), kind)
-        for kind, paths in (("domain", urls.blocked_domains), ("host", urls.blocked_hosts), ("url", urls.blocked_urls))
-        for path in paths
-    ]
+    by_kind: tuple[tuple[Kind, list[str]], ...] = (
+        ("domain", urls.blocked_domains),
+        ("host", urls.blocked_hosts),
+        ("url", urls.blocked_urls),
+    )
+    lists = [ListFile(_place(path, base), kind) for kind, paths in by_kind for path in paths]
     if not lists:
         return None, None
     out = local_path(context.workspace.work("blocklists", f"{name}.bin"))

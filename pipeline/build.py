@@ -1,7 +1,6 @@
 """A recipe's stages in order, from archives to a mixture; what is done already stays as it is."""
 
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -21,10 +20,19 @@ from pipeline.storage.listing import remove
 from pipeline.storage.lock import lock
 from pipeline.storage.paths import is_remote
 from pipeline.storage.publish import clean_temp, write_json, write_text
-from pipeline.workspace import PartState, Workspace, fingerprint
+from pipeline.workspace import PartState, Workspace
 
 STAGES = ("extract", "annotate", "dedup", "tokenize", "mix")
-_LIBRARIES = ("apache-beam", "fastwarc", "resiliparse", "fasttext-community", "numpy", "pyarrow", "tokenizers", "tiktoken")
+_LIBRARIES = (
+    "apache-beam",
+    "fastwarc",
+    "resiliparse",
+    "fasttext-community",
+    "numpy",
+    "pyarrow",
+    "tokenizers",
+    "tiktoken",
+)
 
 States = dict[str, list[PartState]]
 
@@ -91,7 +99,11 @@ def _claim(workspace: Workspace, recipe: Recipe) -> None:
 
     told = workspace.read_json("build.json")
     if told is None:
-        names = [name for name in list_dir(workspace.root) if name not in {".lock", ".work", "recipe.json"} | _TABLES]
+        names = [
+            name
+            for name in list_dir(workspace.root)
+            if name not in {".lock", ".work", "recipe.json"} | _TABLES
+        ]
         if names:
             raise UsageError(
                 f"{workspace.root}: not empty and not a workspace (found {names[0]}); choose a new or empty folder"
@@ -116,7 +128,7 @@ def _run_stages(context: Context, last: str) -> Outcome:
     def note(name: str, run: Callable[[], States]) -> States:
         stages[name] = run()
         ledger = make_ledger(stages)
-        context.progress.say(_summary(context, name, ledger["stages"][name]))
+        context.progress.say(_summary(context, ledger["stages"][name]))
         if context.records[-1].done:
             _write_state(context, ledger, None)  # the dataset of an earlier build is not this one's
         return stages[name]
@@ -140,7 +152,9 @@ def _run_stages(context: Context, last: str) -> Outcome:
         digest = dataset_digest(context.workspace)
         _drop_work(context)
     _write_state(context, ledger, digest)
-    return Outcome(ledger, digest, sum(record.done for record in context.records), [asdict(r) for r in context.records])
+    return Outcome(
+        ledger, digest, sum(record.done for record in context.records), [asdict(r) for r in context.records]
+    )
 
 
 def _drop_work(context: Context) -> None:
@@ -148,11 +162,9 @@ def _drop_work(context: Context) -> None:
         remove(context.workspace.work(f"{stage}.jobs.jsonl"))
 
 
-def _summary(context: Context, stage: str, sums: dict[str, Any]) -> str:
+def _summary(context: Context, sums: dict[str, Any]) -> str:
     removed, failed = sum(sums["removed"].values()), sum(sums["failed"].values())
-    return (
-        f"{_plain_summary(context)}  {sums['in']:,} records: {sums['kept']:,} kept, {removed:,} removed, {failed:,} failed"
-    )
+    return f"{_plain_summary(context)}  {sums['in']:,} records: {sums['kept']:,} kept, {removed:,} removed, {failed:,} failed"
 
 
 def _plain_summary(context: Context) -> str:
@@ -186,7 +198,11 @@ def _write_state(context: Context, ledger: Ledger, digest: str | None) -> None:
         "dataset_digest": digest,
         "recipe_digest": recipe.digest,
         "seed": recipe.root.seed,
-        "versions": {"crawlmix": version("crawlmix"), "python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
+        "versions": {
+            "crawlmix": version("crawlmix"),
+            "python": platform.python_version(),
+            **{n: version(n) for n in _LIBRARIES},
+        },
         "stages": stages,
     }
     if state != before:

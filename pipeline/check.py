@@ -58,8 +58,12 @@ class Plan:
         lines.append(f"tokenizer      {self.tokenizer}, {self.vocabulary:,} ids")
         for name, mixture in self.mixtures.items():
             total = sum(mixture["weights"].values())
-            shares = ", ".join(f"{source} {weight / total:.1%}" for source, weight in mixture["weights"].items())
-            lines.append(f"mixture        {name}: {shares}; {mixture['tokens']:,} tokens in samples of {mixture['sequence_length']:,}")
+            shares = ", ".join(
+                f"{source} {weight / total:.1%}" for source, weight in mixture["weights"].items()
+            )
+            lines.append(
+                f"mixture        {name}: {shares}; {mixture['tokens']:,} tokens in samples of {mixture['sequence_length']:,}"
+            )
         free = "" if self.disk_free is None else f", {format_bytes(self.disk_free)} free"
         lines.append(f"disk           about {format_bytes(self.disk_needed)} needed{free}")
         return "\n".join(lines)
@@ -86,7 +90,9 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
     root = recipe.root
     sources = []
     for name, source in root.sources.items():
-        tasks = attempt(f"sources.{name}", lambda name=name: plan_parts(recipe, Workspace(workspace or "."), name))
+        tasks = attempt(
+            f"sources.{name}", lambda name=name: plan_parts(recipe, Workspace(workspace or "."), name)
+        )
         if tasks is not None:
             files = {task["file"]: task["size"] for task in tasks}
             sources.append(SourcePlan(name, source.format, len(files), len(tasks), sum(files.values())))
@@ -97,7 +103,9 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
     for name, mixture in mixtures.items():
         for source_name, weight in mixture["weights"].items():
             if not weight > 0 or weight == float("inf"):
-                problems.append(f"{recipe.file}: mixtures.{name}.weights.{source_name}: {weight} is no weight; expected a positive number")
+                problems.append(
+                    f"{recipe.file}: mixtures.{name}.weights.{source_name}: {weight} is no weight; expected a positive number"
+                )
     needed = round(_DISK_FACTOR * sum(source.bytes for source in sources))
     free = None
     if workspace is not None and not is_remote(workspace):
@@ -106,11 +114,21 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
             folder = folder.parent
         free = shutil.disk_usage(folder).free
         if free < needed:
-            problems.append(f"{workspace}: about {format_bytes(needed)} needed, {format_bytes(free)} free; choose another disk")
+            problems.append(
+                f"{workspace}: about {format_bytes(needed)} needed, {format_bytes(free)} free; choose another disk"
+            )
     if problems:
         raise UsageError("\n".join(problems))
     return Plan(
-        root.name, sources, tokenizer.name, tokenizer.vocabulary_size, extractor, model.fingerprint[:12], mixtures, needed, free
+        root.name,
+        sources,
+        tokenizer.name,
+        tokenizer.vocabulary_size,
+        extractor,
+        model.fingerprint[:12],
+        mixtures,
+        needed,
+        free,
     )
 
 

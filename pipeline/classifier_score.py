@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import zstandard
@@ -34,12 +35,18 @@ def score_file(documents: Path, model_folder: Path, out: Path) -> int:
         stream = _compressed(raw, out)
         batch: list[Record] = []
         with open_input(str(documents)) as source:
-            place = FileRange(source, str(documents), size(str(documents)), selection=Selection(max_bytes=_MAX_TEXT))
+            place = FileRange(
+                source, str(documents), size(str(documents)), selection=Selection(max_bytes=_MAX_TEXT)
+            )
             for item in JsonlReader(place):
                 if isinstance(item, Skipped):
-                    raise UsageError(f"{documents}: byte {item.offset:,}: {item.reason}; repair or cut the file")
+                    raise UsageError(
+                        f"{documents}: byte {item.offset:,}: {item.reason}; repair or cut the file"
+                    )
                 if item.fate != "kept" and item.rule != "no_text":
-                    raise UsageError(f"{documents}: {item.rule} ({item.detail}); each line is an object with `id` and `text`")
+                    raise UsageError(
+                        f"{documents}: {item.rule} ({item.detail}); each line is an object with `id` and `text`"
+                    )
                 number += 1
                 item.id = item.id or f"{documents.name}:{number}"
                 batch.append(item)
@@ -51,16 +58,18 @@ def score_file(documents: Path, model_folder: Path, out: Path) -> int:
     return number
 
 
-def _compressed(raw: io.BufferedWriter, out: Path) -> io.IOBase:
+def _compressed(raw: io.BufferedWriter, out: Path) -> Any:  # a writer, whatever its library calls it
     if out.suffix == ".gz":
         return gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
     if out.suffix == ".zst":
-        writer: io.IOBase = zstandard.ZstdCompressor().stream_writer(raw)
-        return writer
+        return zstandard.ZstdCompressor().stream_writer(raw)
     return raw
 
 
-def _write(stream: io.IOBase, batch: list[Record], model: QualityModel) -> None:
+def _write(stream: Any, batch: list[Record], model: QualityModel) -> None:
     scores = model.score(pa.array([record.text or "" for record in batch], pa.string()))
-    for record, score in zip(batch, scores.tolist(), strict=True):
-        stream.write(json.dumps({"id": record.id, "score": score}).encode() + b"\n")  # type: ignore[attr-defined]
+    lines = [
+        json.dumps({"id": record.id, "score": score}) + "\n"
+        for record, score in zip(batch, scores.tolist(), strict=True)
+    ]
+    stream.write("".join(lines).encode())

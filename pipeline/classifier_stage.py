@@ -28,7 +28,9 @@ Model = tuple[str, str]  # folder, fingerprint
 
 def used_classifiers(root: Root) -> list[str]:
     """Names of the classifiers that some source's filter asks for."""
-    used = {root.filters[source.filter].quality for source in root.sources.values() if source.filter != "none"}
+    used = {
+        root.filters[source.filter].quality for source in root.sources.values() if source.filter != "none"
+    }
     wanted = {quality.model for quality in used if quality is not None}
     return [name for name in root.classifiers if name in wanted]
 
@@ -48,9 +50,13 @@ def training_sources(root: Root, name: str) -> tuple[list[str], list[str]]:
     ]
     for kind, sources in (("positives", positives), ("negatives", negatives)):
         if not sources:
-            raise CrawlmixError(f"classifiers.{name}: no source gives {kind}; name them, or mark sources with `role`")
+            raise CrawlmixError(
+                f"classifiers.{name}: no source gives {kind}; name them, or mark sources with `role`"
+            )
     if both := set(positives) & set(negatives):
-        raise CrawlmixError(f"classifiers.{name}: source `{min(both)}` is among the positives and the negatives")
+        raise CrawlmixError(
+            f"classifiers.{name}: source `{min(both)}` is among the positives and the negatives"
+        )
     return positives, negatives
 
 
@@ -85,7 +91,11 @@ def _train(context: Context, name: str, wanted: Classifier, documents: States) -
     )
     folder = context.workspace.path("models", name)
     plans: dict[str, list[PartPlan]] = {}
-    sampling = {"documents_per_class": options.documents_per_class, "max_chars": options.max_chars, "seed": options.seed}
+    sampling = {
+        "documents_per_class": options.documents_per_class,
+        "max_chars": options.max_chars,
+        "seed": options.seed,
+    }
     for source in sorted({*classes[0], *classes[1]}):
         for index, part in enumerate(documents[source]):
             own = fingerprint(VERSION, part.fingerprint, part.more, sampling)
@@ -110,7 +120,8 @@ def _train(context: Context, name: str, wanted: Classifier, documents: States) -
     context.make_files("samples", everything, record)
     limit = options.documents_per_class
     positives, negatives = (
-        merge_samples([_read(plan) for source in sources for plan in plans[source]], limit=limit) for sources in classes
+        merge_samples([_read(plan) for source in sources for plan in plans[source]], limit=limit)
+        for sources in classes
     )
     begun = time.process_time()
     out = local_path(folder)
@@ -132,5 +143,3 @@ def _train(context: Context, name: str, wanted: Classifier, documents: States) -
 def _read(plan: PartPlan) -> pa.Table:
     with open_input(plan.output.removesuffix(".json") + ".parquet") as stream:
         return pq.read_table(pa.PythonFile(stream))
-
-

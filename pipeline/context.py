@@ -69,7 +69,9 @@ class Context:
         """Make parts whose `output` is a JSON note with a `fingerprint`, written last; as `make_parts` does."""
         self._make(stage, plans, [plan for plan in plans if not self._has_note(plan)], record)
 
-    def _make(self, stage: str, plans: Sequence[PartPlan], todo: Sequence[PartPlan], record: StageRecord) -> None:
+    def _make(
+        self, stage: str, plans: Sequence[PartPlan], todo: Sequence[PartPlan], record: StageRecord
+    ) -> None:
         record.parts = max(record.parts, len(plans))
         if not todo:
             return
@@ -127,4 +129,3 @@ class Context:
                 number = name.removeprefix("part-").split(".")[0]
                 if not number.isdigit() or int(number) >= parts.get(source, 0):
                     remove(self.workspace.path(table, source, name))
-

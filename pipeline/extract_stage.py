@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pipeline.context import Context, PartPlan
@@ -13,10 +14,10 @@ from pipeline.recipe import Recipe
 from pipeline.sections import Source
 from pipeline.sources.open_reader import is_splittable
 from pipeline.storage.globs import expand
+from pipeline.storage.identity import identity
+from pipeline.storage.listing import remove
 from pipeline.storage.manifest import read_manifest
 from pipeline.storage.paths import is_remote, local_path
-from pipeline.storage.listing import remove
-from pipeline.storage.identity import identity
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Task
 from pipeline.workspace import PartState, Workspace, fingerprint
@@ -87,7 +88,9 @@ def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
         splittable = _splittable(source.format, file)
         for start, end in _ranges(0, file.size, source.part_bytes if splittable else file.size):
             index = len(tasks)
-            pieces = _ranges(start, end, _SLICE_BYTES if splittable and not is_remote(file.url) else file.size)
+            pieces = _ranges(
+                start, end, _SLICE_BYTES if splittable and not is_remote(file.url) else file.size
+            )
             own = fingerprint(stage, file.shown, file.identity, start, end)
             tasks.append(
                 {
@@ -107,7 +110,9 @@ def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
                         {
                             "start": a,
                             "end": b,
-                            "slice_file": workspace.work("slices", name, f"part-{index:05d}-{number:04d}.arrow"),
+                            "slice_file": workspace.work(
+                                "slices", name, f"part-{index:05d}-{number:04d}.arrow"
+                            ),
                         }
                         for number, (a, b) in enumerate(pieces)
                     ],
@@ -125,7 +130,7 @@ def _splittable(file_format: str, file: InputFile) -> bool:
 def _ranges(start: int, end: int, most: int) -> list[tuple[int, int]]:
     number = max(1, math.ceil((end - start) / max(most, 1)))
     cuts = [start + (end - start) * i // number for i in range(number + 1)]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(pairwise(cuts))
 
 
 def run(context: Context) -> dict[str, list[PartState]]:
@@ -156,7 +161,12 @@ def _plan(task: Task) -> PartPlan:
         ]
     index = int(task["output"].rpartition("part-")[2].split(".")[0])
     return PartPlan(
-        task["source"], index, task["output"], task["fingerprint"], Job(task, steps), task["end"] - task["start"]
+        task["source"],
+        index,
+        task["output"],
+        task["fingerprint"],
+        Job(task, steps),
+        task["end"] - task["start"],
     )
 
 
@@ -168,7 +178,7 @@ def _stitch(context: Context, tasks: list[Task], states: list[PartState], record
     """
     for _ in range(_MAX_STITCHES):
         following = 0
-        for i, (task, state) in enumerate(zip(tasks, states, strict=True)):
+        for i, (task, state) in enumerate(zip(tasks, states, strict=True)):  # noqa: B007  used after the loop
             if task["start"] == 0:
                 following = state.more["next_offset"]
                 continue
@@ -180,5 +190,7 @@ def _stitch(context: Context, tasks: list[Task], states: list[PartState], record
         begin = min(max(following, task["start"]), task["end"])
         whole = {**task["slices"][0], "start": begin, "end": task["end"]}
         remove(task["output"])
-        states[i] = context.make_parts("extract", [_plan({**task, "exact": True, "start": begin, "slices": [whole]})], record)[0]
+        states[i] = context.make_parts(
+            "extract", [_plan({**task, "exact": True, "start": begin, "slices": [whole]})], record
+        )[0]
     raise CrawlmixError(f"{tasks[0]['shown']}: gave up after {_MAX_STITCHES} corrections of part borders")

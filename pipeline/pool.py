@@ -10,8 +10,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.tasks import Task
@@ -52,15 +53,23 @@ class WorkerError(Exception):
     """A worker met a bug; the text is its traceback."""
 
 
-class _Died(Exception):
+class _DiedError(Exception):
     pass
 
 
 class _Worker:
     def __init__(self) -> None:
-        environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "TOKENIZERS_PARALLELISM": "false",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            [sys.executable, "-m", "pipeline.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
         )
 
     def run(self, task: Task, on_progress: OnProgress) -> tuple[dict[str, Any], float]:
@@ -71,26 +80,26 @@ class _Worker:
             stdin.write(json.dumps(task).encode() + b"\n")
             stdin.flush()
         except BrokenPipeError:
-            raise _Died from None
+            raise _DiedError from None
         for line in stdout:
             message = json.loads(line)
             if "bug" in message:
                 raise WorkerError(message["bug"])
             if "error" in message:
-                raise (UsageError if message["exit_code"] == UsageError.exit_code else CrawlmixError)(message["error"])
+                raise (UsageError if message["exit_code"] == UsageError.exit_code else CrawlmixError)(
+                    message["error"]
+                )
             on_progress(message["records"], message["bytes"])
             if "result" in message:
                 return message["result"], message["cpu_seconds"]
-        raise _Died
+        raise _DiedError
 
     def end(self) -> int:
         self.process.kill()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):  # what was still to be flushed has no reader any more
                     stream.close()
-                except BrokenPipeError:
-                    pass  # what was still to be flushed has no reader any more
         return self.process.wait()
 
 
@@ -102,7 +111,7 @@ class WorkerPool:
         self.on_progress = on_progress or (lambda _records, _bytes: None)
         self._workers: list[_Worker | None] = [None] * size
 
-    def __enter__(self) -> "WorkerPool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -151,7 +160,7 @@ class WorkerPool:
                 worker = self._workers[slot] = self._workers[slot] or _Worker()
                 try:
                     result, seconds = worker.run(task, self.on_progress)
-                except _Died:
+                except _DiedError:
                     code = worker.end()
                     self._workers[slot] = None
                     if attempt == 2:

@@ -38,7 +38,9 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """Write every setting, defaults included, as a recipe that says the same."""
-        return yaml.safe_dump(self.root.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+        return yaml.safe_dump(
+            self.root.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
+        )
 
     @property
     def tokenizer(self) -> str:
@@ -110,11 +112,15 @@ def parse_recipe(text: str, *, base: Path, file: str = "recipe") -> Recipe:
         line = f"{mark.line + 1}:{mark.column + 1}" if mark else "1"
         raise UsageError(f"{file}:{line}: not YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UsageError(f"{file}: not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deep'}") from None
+        raise UsageError(
+            f"{file}: not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deep'}"
+        ) from None
     finally:
         loader.dispose()
     if node is None or not isinstance(data, dict):
-        raise UsageError(f"{file}:1: expected keys such as `name:` and `sources:`; `crawlmix init` writes a recipe")
+        raise UsageError(
+            f"{file}:1: expected keys such as `name:` and `sources:`; `crawlmix init` writes a recipe"
+        )
     lines: dict[Path_, int] = {}
     _collect_lines(node, (), lines)
     problems: list[str] = []
@@ -142,7 +148,9 @@ def _collect_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int]) -> Non
 
 def _substitute(value: Any, path: Path_, lines: dict[Path_, int], file: str, problems: list[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _substitute(item, (*path, str(key)), lines, file, problems) for key, item in value.items()}
+        return {
+            key: _substitute(item, (*path, str(key)), lines, file, problems) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_substitute(item, (*path, i), lines, file, problems) for i, item in enumerate(value)]
     if not isinstance(value, str):

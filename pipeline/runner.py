@@ -15,7 +15,10 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     import apache_beam as beam
 
-_OPTIONAL = ("pymongo", "bson")  # imported by Beam wherever they are installed, for connectors that we do not use
+_OPTIONAL = (
+    "pymongo",
+    "bson",
+)  # imported by Beam wherever they are installed, for connectors that we do not use
 _LOCAL = {"direct", "directrunner", "fnapirunner", "bundlebasedrunner"}
 _REFUSED = {
     "daskrunner": "it drops the output of finish_bundle and reports success",
@@ -42,7 +45,9 @@ def runner_name(options: Sequence[str]) -> str:
         return "direct"
     short = name.rpartition(".")[2]
     if short.lower() in _REFUSED:
-        raise UsageError(f"the engine {short} is refused: {_REFUSED[short.lower()]}; use direct, SparkRunner, FlinkRunner or DataflowRunner")
+        raise UsageError(
+            f"the engine {short} is refused: {_REFUSED[short.lower()]}; use direct, SparkRunner, FlinkRunner or DataflowRunner"
+        )
     return name
 
 

@@ -37,13 +37,19 @@ class Source(Section):
     paths: list[str] | None = Field(None, min_length=1, description="files, globs or URLs")
     manifest: str | None = Field(None, description="a list of files such as Common Crawl's warc.paths.gz")
     base_url: str | None = Field(None, description="what the manifest's paths are relative to")
-    sample: PositiveInt | None = Field(None, description="take this many files of the manifest, chosen by seed")
+    sample: PositiveInt | None = Field(
+        None, description="take this many files of the manifest, chosen by seed"
+    )
     filter: str = Field("none", description="name of a filter of this recipe, or `none`")
-    role: Literal["positive", "negative"] | None = Field(None, description="what the quality classifier takes it for")
+    role: Literal["positive", "negative"] | None = Field(
+        None, description="what the quality classifier takes it for"
+    )
     text: str = Field("text", description="jsonl, parquet: the column that holds the text")
     id: str = Field("id", description="jsonl, parquet: the column that holds the document's id")
     url: str = Field("url", description="jsonl, parquet: the column that holds the URL")
-    pii: list[Literal["email", "ip", "phone"]] = Field([], description="personal data to replace in what is tokenized")
+    pii: list[Literal["email", "ip", "phone"]] = Field(
+        [], description="personal data to replace in what is tokenized"
+    )
     part_bytes: ByteSize = Field(128 << 20, description="larger files are split into byte-range parts")
 
     @model_validator(mode="after")
@@ -64,12 +70,22 @@ class Extract(Section):
     max_bytes: ByteSize = Field(4 << 20, description="of a decoded page; larger ones are removed")
     max_depth: PositiveInt = Field(2000, description="open tags; deeper pages are removed")
     max_tags: PositiveInt = Field(400_000, description="tags in a page; pages with more are removed")
-    max_cpu_seconds: PositiveInt = Field(30, description="backstop far above any normal page; ends as `failed`")
+    max_cpu_seconds: PositiveInt = Field(
+        30, description="backstop far above any normal page; ends as `failed`"
+    )
     max_memory: ByteSize = Field(3 << 30, description="address space of the extractor's process")
 
 
 Preset = Literal[
-    "gopher_quality", "gopher_repetition", "c4", "c4_paper", "c4_tfds", "c4_fineweb", "mc4", "fineweb", "lengths"
+    "gopher_quality",
+    "gopher_repetition",
+    "c4",
+    "c4_paper",
+    "c4_tfds",
+    "c4_fineweb",
+    "mc4",
+    "fineweb",
+    "lengths",
 ]
 
 
@@ -98,7 +114,9 @@ class Keep(Section):
 
     pareto: float | None = Field(None, ge=0, description="keep if pareto(alpha) > 1 - score; GPT-3 took 9")
     threshold: float | None = Field(None, ge=0, le=1, description="keep scores of at least this")
-    top_percent: float | None = Field(None, ge=0, le=100, description="keep this share of the source, exactly")
+    top_percent: float | None = Field(
+        None, ge=0, le=100, description="keep this share of the source, exactly"
+    )
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -117,7 +135,9 @@ class Quality(Section):
 class Urls(Section):
     """What a URL must not be, or hold."""
 
-    blocked_domains: list[str] = Field([], description="lists (files, URLs, UT1 folders) of domains with all their hosts")
+    blocked_domains: list[str] = Field(
+        [], description="lists (files, URLs, UT1 folders) of domains with all their hosts"
+    )
     blocked_hosts: list[str] = Field([], description="lists of single hosts")
     blocked_urls: list[str] = Field([], description="lists of URLs with all below them")
     words: list[str] = Field([], description="one of these words in the URL removes")
@@ -141,7 +161,11 @@ class Filter(Section):
     @model_validator(mode="before")
     @classmethod
     def _quality_none(cls, raw: Any) -> Any:
-        if isinstance(raw, dict) and isinstance(raw.get("quality"), dict) and raw["quality"].get("keep") == "none":
+        if (
+            isinstance(raw, dict)
+            and isinstance(raw.get("quality"), dict)
+            and raw["quality"].get("keep") == "none"
+        ):
             return {**raw, "quality": {**raw["quality"], "keep": None}}
         return raw
 
@@ -150,8 +174,12 @@ class Classifier(Section):
     """A quality classifier: trained by the build on its own sources, or read from a folder."""
 
     kind: Literal["logistic", "fasttext"] = "logistic"
-    positives: list[str] | None = Field(None, min_length=1, description="sources of good text; default: role positive")
-    negatives: list[str] | None = Field(None, min_length=1, description="sources of raw crawl; default: the others")
+    positives: list[str] | None = Field(
+        None, min_length=1, description="sources of good text; default: role positive"
+    )
+    negatives: list[str] | None = Field(
+        None, min_length=1, description="sources of raw crawl; default: the others"
+    )
     path: str | None = Field(None, description="folder of a trained model, instead of training one")
     documents_per_class: Count = 10_000
     max_chars: Count = Field(5000, description="longer documents give pieces of this length")
@@ -160,7 +188,9 @@ class Classifier(Section):
     @model_validator(mode="after")
     def _trained_or_read(self) -> Self:
         if self.path is not None and (self.positives or self.negatives):
-            raise ValueError("give `path` to read a trained model, or `positives` and `negatives` to train one")
+            raise ValueError(
+                "give `path` to read a trained model, or `positives` and `negatives` to train one"
+            )
         return self
 
 
@@ -179,7 +209,9 @@ class Dedup(Section):
     scope: Literal["source", "global"] = "global"
     priority: list[str] | None = Field(None, description="sources in the order in which their copy stays")
     protected: list[str] = Field([], description="sources of which nothing is dropped, only others for them")
-    max_edges: Count = Field(100_000_000, description="edges that one process joins; beyond, rounds of Beam jobs")
+    max_edges: Count = Field(
+        100_000_000, description="edges that one process joins; beyond, rounds of Beam jobs"
+    )
 
     @model_validator(mode="after")
     def _bands_and_rows_together(self) -> Self:
@@ -217,8 +249,12 @@ class Root(Section):
     extract: Extract = Extract()
     filters: dict[Name, Filter] = {}
     classifiers: dict[Name, Classifier] = {}
-    language_model: str | None = Field(None, description="another fastText language model; default lid.176.ftz")
-    language_engine: Literal["fasttext", "cld2"] = Field("fasttext", description="cld2 is three times as fast")
+    language_model: str | None = Field(
+        None, description="another fastText language model; default lid.176.ftz"
+    )
+    language_engine: Literal["fasttext", "cld2"] = Field(
+        "fasttext", description="cld2 is three times as fast"
+    )
     dedup: Dedup = Dedup()
     tokenizer: str = Field("gpt2", description="`gpt2` or the path of a tokenizer.json")
     shards: Shards = Shards()
@@ -235,17 +271,27 @@ class Root(Section):
         for name, rules in self.filters.items():
             if rules.quality is not None and rules.quality.model not in self.classifiers:
                 wanted = rules.quality.model
-                raise ValueError(f"filters.{name}.quality.model: no classifier `{wanted}`{_nearest(wanted, list(self.classifiers))}")
+                raise ValueError(
+                    f"filters.{name}.quality.model: no classifier `{wanted}`{_nearest(wanted, list(self.classifiers))}"
+                )
         for place, names in [
-            *((f"classifiers.{name}.positives", model.positives or []) for name, model in self.classifiers.items()),
-            *((f"classifiers.{name}.negatives", model.negatives or []) for name, model in self.classifiers.items()),
+            *(
+                (f"classifiers.{name}.positives", model.positives or [])
+                for name, model in self.classifiers.items()
+            ),
+            *(
+                (f"classifiers.{name}.negatives", model.negatives or [])
+                for name, model in self.classifiers.items()
+            ),
             ("dedup.priority", self.dedup.priority or []),
             ("dedup.protected", self.dedup.protected),
             *((f"mixtures.{name}.weights", list(mixture.weights)) for name, mixture in self.mixtures.items()),
         ]:
             for source_name in names:
                 if source_name not in self.sources:
-                    raise ValueError(f"{place}: no source `{source_name}`{_nearest(source_name, list(self.sources))}")
+                    raise ValueError(
+                        f"{place}: no source `{source_name}`{_nearest(source_name, list(self.sources))}"
+                    )
         return self
 
 

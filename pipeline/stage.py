@@ -17,9 +17,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.pool import Done, Job, WorkerPool
 from pipeline.runner import make_pipeline, runner_name
-from pipeline.storage.reading import exists, open_input
 from pipeline.storage.listing import remove
 from pipeline.storage.publish import publish, write_json
+from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import run_task
 
 # The pool of this process's build: the direct engine runs its DoFns in this very process.
@@ -49,7 +49,9 @@ class _RunJobs(beam.DoFn):
         if self._waiting:
             assert _pool is not None
             for done in self._run_in_pool(_pool):
-                yield WindowedValue(self._finished(done.result | {"cpu_seconds": done.cpu_seconds}), 0, (GlobalWindow(),))
+                yield WindowedValue(
+                    self._finished(done.result | {"cpu_seconds": done.cpu_seconds}), 0, (GlobalWindow(),)
+                )
             self._waiting = []
 
     def _run_in_pool(self, pool: WorkerPool) -> list[Done]:
@@ -127,20 +129,25 @@ def run_jobs(
 
     try:
         counters = run_pipeline(stage, build, beam_options)
-        if _error is not None:
-            raise _error
-        return counters  # noqa: TRY300
     except Exception:
         if exists(failure):
             with open_input(failure) as stream:
                 told = json.loads(stream.read())
-            raise (UsageError if told["exit_code"] == UsageError.exit_code else CrawlmixError)(told["error"]) from None
+            raise (UsageError if told["exit_code"] == UsageError.exit_code else CrawlmixError)(
+                told["error"]
+            ) from None
         raise
     finally:
-        _pool = _on_done = _error = None
+        _pool = _on_done = None
+        met, _error = _error, None
+    if met is not None:
+        raise met
+    return counters
 
 
-def run_pipeline(stage: str, build: Callable[[beam.Pipeline], None], beam_options: Sequence[str]) -> dict[str, int]:
+def run_pipeline(
+    stage: str, build: Callable[[beam.Pipeline], None], beam_options: Sequence[str]
+) -> dict[str, int]:
     """Build and run one pipeline to its end.
 
     Returns:
@@ -156,5 +163,8 @@ def run_pipeline(stage: str, build: Callable[[beam.Pipeline], None], beam_option
     if str(state) != "DONE":
         raise CrawlmixError(f"{stage}: the engine ended the job as {state}; its own log says why")
     counters = result.metrics().query()["counters"]
-    return {counter.key.metric.name: counter.committed or counter.attempted or 0 for counter in counters if counter.key.metric.namespace == stage}
-
+    return {
+        counter.key.metric.name: counter.committed or counter.attempted or 0
+        for counter in counters
+        if counter.key.metric.namespace == stage
+    }

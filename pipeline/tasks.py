@@ -21,7 +21,11 @@ _FUNCTIONS = {
     "annotate_part": "pipeline.annotate.part:run_part",
     "tokenize_part": "pipeline.tokenize.part:run_part",
 }
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "the file system is read-only"}
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+}
 
 
 def run_task(task: Task, report: Report) -> dict[str, Any]:
@@ -37,7 +41,9 @@ def run_task(task: Task, report: Report) -> dict[str, Any]:
     except OSError as error:
         if error.errno in _DISK:
             place = f"{error.filename}: " if error.filename else ""
-            raise CrawlmixError(f"{place}cannot write: {_DISK[error.errno]}; make room and run the build again") from error
+            raise CrawlmixError(
+                f"{place}cannot write: {_DISK[error.errno]}; make room and run the build again"
+            ) from error
         raise
     except ValueError as error:
         if (told := as_user_error(error)) is not None:

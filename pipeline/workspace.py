@@ -3,16 +3,17 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.document import FATES
 from pipeline.errors import CrawlmixError
-from pipeline.storage.reading import exists, open_input
 from pipeline.storage.paths import join
 from pipeline.storage.publish import publish
+from pipeline.storage.reading import exists, open_input
 
 _STATE_KEY = b"crawlmix"
 
@@ -50,7 +51,11 @@ class PartState:
     def count(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Add the fates of a batch with columns `fate` and `rule`; a null fate was not this stage's to decide."""
         self.rows += batch.num_rows
-        pairs = pa.table({"fate": batch["fate"], "rule": batch["rule"]}).group_by(["fate", "rule"]).aggregate([([], "count_all")])
+        pairs = (
+            pa.table({"fate": batch["fate"], "rule": batch["rule"]})
+            .group_by(["fate", "rule"])
+            .aggregate([([], "count_all")])
+        )
         for row in sorted(pairs.to_pylist(), key=str):
             fate, rule, number = row["fate"], row["rule"], row["count_all"]
             if fate is None:
@@ -110,7 +115,9 @@ class Workspace:
         try:
             return json.loads(text)
         except ValueError:
-            raise CrawlmixError(f"{self.path(*parts)}: not JSON; it was changed, remove it and build again") from None
+            raise CrawlmixError(
+                f"{self.path(*parts)}: not JSON; it was changed, remove it and build again"
+            ) from None
 
     def read_text(self, *parts: str) -> str | None:
         """Read a small text file of the workspace; None when it is not there."""
@@ -133,7 +140,7 @@ class PartWriter:
         self._publish = publish(path)
         self._writer: pq.ParquetWriter | None = None
 
-    def __enter__(self) -> "PartWriter":
+    def __enter__(self) -> Self:
         temporary = self._publish.__enter__()
         self._writer = pq.ParquetWriter(str(temporary), self._schema, compression="zstd", compression_level=3)
         return self
@@ -144,7 +151,9 @@ class PartWriter:
         self.state.count(batch)
         self._writer.write_batch(batch, row_group_size=max(batch.num_rows, 1))
 
-    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._writer is not None
         try:
             if kind is None:

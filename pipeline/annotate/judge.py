@@ -24,13 +24,17 @@ def signal_rules(settings: Filter) -> tuple[Rule, ...]:
     rules = {rule.name: rule for rule in preset_rules(settings.heuristics)}
     for name, bounds in settings.thresholds.items():
         if name not in rules:
-            raise UsageError(f"thresholds: no rule `{name}` in the presets of this filter; rules: {', '.join(rules)}")
+            raise UsageError(
+                f"thresholds: no rule `{name}` in the presets of this filter; rules: {', '.join(rules)}"
+            )
         rules[name] = replace(rules[name], min=bounds.min, max=bounds.max)
     own = [Rule(rule.name, rule.signal, rule.min, rule.max) for rule in settings.rules]
     return (*rules.values(), *own)
 
 
-def judge(table: pa.Table, settings: Filter, *, seed: int, cut: Cut | None, blocklist: str | None) -> pa.RecordBatch:
+def judge(
+    table: pa.Table, settings: Filter, *, seed: int, cut: Cut | None, blocklist: str | None
+) -> pa.RecordBatch:
     """Judge n documents: (n,) rows of `fate`, `rule`, `detail`.
 
     Args:
@@ -63,8 +67,13 @@ def _verdict(gone: Any, rule: str, details: list[str | None] | None = None) -> p
     mask = np.asarray(gone, bool)
     fate = np.where(mask, "removed", "kept").tolist()
     rules = [rule if removed else None for removed in mask]
-    shown = [detail if removed else None for removed, detail in zip(mask, details or [None] * len(mask), strict=True)]
-    return pa.record_batch([pa.array(column, pa.string()) for column in (fate, rules, shown)], schema=DECISIONS)
+    shown = [
+        detail if removed else None
+        for removed, detail in zip(mask, details or [None] * len(mask), strict=True)
+    ]
+    return pa.record_batch(
+        [pa.array(column, pa.string()) for column in (fate, rules, shown)], schema=DECISIONS
+    )
 
 
 def _language(table: pa.Table, settings: Filter) -> pa.RecordBatch:
@@ -74,16 +83,26 @@ def _language(table: pa.Table, settings: Filter) -> pa.RecordBatch:
         return _verdict([False] * len(codes), "language")
     wanted = set(settings.languages)
     named = ", ".join(settings.languages)
-    other = _verdict([code not in wanted for code in codes], "language", [f"{code} is not one of {named}" for code in codes])
+    other = _verdict(
+        [code not in wanted for code in codes],
+        "language",
+        [f"{code} is not one of {named}" for code in codes],
+    )
     least = settings.min_language_score
-    unsure = _verdict([score < least for score in scores], "language_score", [f"{score:.4f} < {least:g}" for score in scores])
+    unsure = _verdict(
+        [score < least for score in scores],
+        "language_score",
+        [f"{score:.4f} < {least:g}" for score in scores],
+    )
     return first_verdict([other, unsure])
 
 
 def _opt_out(table: pa.Table, settings: Filter) -> pa.RecordBatch:
     wanted = set(settings.opt_out)
     found = [sorted(wanted & set(signals or ())) for signals in table["opt_out"].to_pylist()]
-    return _verdict([bool(signals) for signals in found], "opt_out", [", ".join(signals) for signals in found])
+    return _verdict(
+        [bool(signals) for signals in found], "opt_out", [", ".join(signals) for signals in found]
+    )
 
 
 def _urls(table: pa.Table, settings: Filter, blocklist: str | None) -> pa.RecordBatch:

@@ -19,10 +19,14 @@ from pipeline.dedup.signature import signatures
 from text.normalise import text_hashes
 
 BASE = (
-    pa.field("language", pa.string()),  # ISO 639 code as the model names it, `und` when there is nothing to go by
+    pa.field(
+        "language", pa.string()
+    ),  # ISO 639 code as the model names it, `und` when there is nothing to go by
     pa.field("language_score", pa.float32()),  # 0 to 1
     pa.field("text_hash", pa.binary(16)),  # of the normalised words: equal for exact copies
-    pa.field("signature", pa.binary()),  # MinHash minima, little-endian uint32; null without a word or without search
+    pa.field(
+        "signature", pa.binary()
+    ),  # MinHash minima, little-endian uint32; null without a word or without search
     pa.field("quality", pa.float32()),  # 0 to 1; null without a classifier
 )
 

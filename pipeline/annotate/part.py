@@ -59,7 +59,13 @@ def _measured_before(path: str, what: Measures) -> Iterator[pa.RecordBatch]:
 
 
 def _judge(
-    living: pa.Table, found: pa.RecordBatch, settings: Filter | None, *, seed: int, cut: Cut | None, blocklist: str | None
+    living: pa.Table,
+    found: pa.RecordBatch,
+    settings: Filter | None,
+    *,
+    seed: int,
+    cut: Cut | None,
+    blocklist: str | None,
 ) -> pa.RecordBatch:
     if settings is None:
         kept = pa.array(["kept"] * found.num_rows, pa.string())
@@ -80,4 +86,3 @@ def _spread(columns: list[pa.Array], alive: pa.BooleanArray, schema: pa.Schema) 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-

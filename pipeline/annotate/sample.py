@@ -37,4 +37,6 @@ def _training_documents(table: pa.Table, source: str) -> pa.Table:
         for url, name in zip(table["url"].to_pylist(), table["id"].to_pylist(), strict=True)
     ]
     named = pa.array([source] * table.num_rows, pa.string())
-    return pa.table([table["id"], table["text"], named, pa.array(groups, pa.string())], schema=TRAINING_DOCUMENTS)
+    return pa.table(
+        [table["id"], table["text"], named, pa.array(groups, pa.string())], schema=TRAINING_DOCUMENTS
+    )

@@ -64,8 +64,17 @@ def read_texts(tables: Sequence[str], edits: TextEdits) -> Iterator[tuple[pa.Arr
             texts = table["text"].combine_chunks().take(rows)
             spans = None
             if edits.spans is not None:
-                spans = annotations.read_row_group(group, columns=[edits.spans])[edits.spans].combine_chunks().take(rows)
-            yield table["id"].combine_chunks().take(rows), pc.add(rows, first), edits.apply(texts, spans), table.num_rows
+                spans = (
+                    annotations.read_row_group(group, columns=[edits.spans])[edits.spans]
+                    .combine_chunks()
+                    .take(rows)
+                )
+            yield (
+                table["id"].combine_chunks().take(rows),
+                pc.add(rows, first),
+                edits.apply(texts, spans),
+                table.num_rows,
+            )
             first += table.num_rows
 
 

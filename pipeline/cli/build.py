@@ -20,7 +20,12 @@ What is done already and not affected by a changed recipe stays. BEAM_OPTIONS af
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--workspace", "-w", required=True, help="Folder (or s3://, gs://) that the build fills.")
 @click.option("--until", type=click.Choice(STAGES), help="Last stage to run.")
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes of the direct engine; default: one a core.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes of the direct engine; default: one a core.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
@@ -32,6 +37,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
+    """Build a recipe; the help text above is what users read."""
     from pipeline.build import build
     from pipeline.cores import usable_cores
     from pipeline.progress import Progress
@@ -47,7 +53,12 @@ def command(
         progress=Progress(quiet=quiet),
     )
     if as_json:
-        told = {"made": outcome.made, "dataset_digest": outcome.dataset_digest, "stages": outcome.stages, "ledger": outcome.ledger}
+        told = {
+            "made": outcome.made,
+            "dataset_digest": outcome.dataset_digest,
+            "stages": outcome.stages,
+            "ledger": outcome.ledger,
+        }
         click.echo(json.dumps(told, indent=1))
     else:
         click.echo(summary(workspace, outcome))

@@ -32,11 +32,17 @@ class _Several(click.Option):
 
 
 @command.command("train")
-@click.option("--positives", cls=_Several, multiple=True, required=True, type=_FILES, help="JSON lines of good text.")
-@click.option("--negatives", cls=_Several, multiple=True, required=True, type=_FILES, help="JSON lines of raw crawl.")
+@click.option(
+    "--positives", cls=_Several, multiple=True, required=True, type=_FILES, help="JSON lines of good text."
+)
+@click.option(
+    "--negatives", cls=_Several, multiple=True, required=True, type=_FILES, help="JSON lines of raw crawl."
+)
 @click.option("--out", required=True, type=_FILES, help="Folder for the model and its metrics.")
 @click.option("--kind", type=click.Choice(["logistic", "fasttext"]), default="logistic", show_default=True)
-@click.option("--documents-per-class", type=click.IntRange(min=4), default=None, help="At most; default 10,000.")
+@click.option(
+    "--documents-per-class", type=click.IntRange(min=4), default=None, help="At most; default 10,000."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quantise", is_flag=True, help="fasttext: a smaller file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -67,7 +73,9 @@ def train(
 @click.option("--negatives", cls=_Several, multiple=True, required=True, type=_FILES)
 @click.option("--out", required=True, type=_FILES, help="Folder for metrics.json and metrics.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def evaluate(model: Path, positives: tuple[Path, ...], negatives: tuple[Path, ...], out: Path, as_json: bool) -> None:
+def evaluate(
+    model: Path, positives: tuple[Path, ...], negatives: tuple[Path, ...], out: Path, as_json: bool
+) -> None:
     """Judge a model by JSON lines: AUC, precision and recall, calibration, histograms, keep rates, features, lengths."""
     from classifiers.evaluate import evaluate as run
 
@@ -81,17 +89,27 @@ def _show(metrics: dict[str, Any], out: Path, *, as_json: bool) -> None:
     click.echo(f"AUC {metrics['auc']:.4f} on held-out documents")
     for name, value in metrics["auc_by_source"].items():
         click.echo(f"  {name:<24} {value:.4f}" if value is not None else f"  {name:<24} -")
+    if metrics.get("auc_unseen_source"):
+        click.echo("AUC of a source that the model was trained without")
+        for name, value in metrics["auc_unseen_source"].items():
+            click.echo(f"  {name:<24} {value:.4f}")
     click.echo(f"metrics and pictures: {out / 'metrics.html'}")
 
 
 @command.command("score")
 @click.argument("documents", type=_FILES)
 @click.option("--model", required=True, type=_FILES, help="Folder of a model.")
-@click.option("--out", required=True, type=_FILES, help="JSON lines of `id` and `score`, in the order of DOCUMENTS.")
+@click.option(
+    "--out", required=True, type=_FILES, help="JSON lines of `id` and `score`, in the order of DOCUMENTS."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def score(documents: Path, model: Path, out: Path, as_json: bool) -> None:
     """Score the JSON lines DOCUMENTS, 0 to 1; documents without text are scored too."""
     from pipeline.classifier_score import score_file
 
     number = score_file(documents, model, out)
-    click.echo(json.dumps({"documents": number, "out": str(out)}) if as_json else f"scored {number:,} documents into {out}")
+    click.echo(
+        json.dumps({"documents": number, "out": str(out)})
+        if as_json
+        else f"scored {number:,} documents into {out}"
+    )

@@ -18,4 +18,6 @@ def command(shards: Path, out: Path, form: str, as_json: bool) -> None:
     from pipeline.tokenize.export import Form, export_shards
 
     files = export_shards(shards, out, cast("Form", form))
-    click.echo(json.dumps([str(file) for file in files]) if as_json else "\n".join(str(file) for file in files))
+    click.echo(
+        json.dumps([str(file) for file in files]) if as_json else "\n".join(str(file) for file in files)
+    )

@@ -16,6 +16,7 @@ _COMMANDS = {
     "check": ("check", "Find everything that can be wrong before work starts."),
     "build": ("build", "Build a recipe into a workspace."),
     "status": ("status", "Show what a workspace holds and what is done."),
+    "decontaminate": ("decontaminate", "Cut benchmark text out of documents of your own."),
     "explain": ("explain", "Show what became of one page at every stage, and why."),
     "trace": ("trace", "Show the documents behind a training sample."),
     "classifier": ("classifier", "Train, evaluate and use quality classifiers."),
@@ -53,7 +54,9 @@ class _Commands(click.Group):
             raise
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="crawlmix")
 def cli() -> None:
     """Turn Common Crawl into a training set, and the training set into a model."""
@@ -84,3 +87,7 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo("crawlmix: this is a bug, please report it with the lines above", err=True)
         return 3
     return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,13 @@ def command() -> None:
 @command.command("plan")
 @click.argument("mixture", type=_FILE, required=False)
 @click.option("--batch", type=click.IntRange(min=1), default=1, help="Samples of the largest training step.")
-@click.option("--repeat-limit", type=float, default=4.0, show_default=True, help="Epochs above which a source is warned about.")
+@click.option(
+    "--repeat-limit",
+    type=float,
+    default=4.0,
+    show_default=True,
+    help="Epochs above which a source is warned about.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def plan(mixture: Path | None, batch: int, repeat_limit: float, as_json: bool) -> None:
     """Show tokens, weight, realised epochs and samples of every source; reads no data.
@@ -65,7 +71,9 @@ def verify(mixture: Path, no_checksums: bool, as_json: bool) -> None:
 
     checks = verify_mixture(mixture, checksums=not no_checksums)
     if as_json:
-        click.echo(json.dumps([{"promise": c.promise, "held": c.held, "found": c.found} for c in checks], indent=1))
+        click.echo(
+            json.dumps([{"promise": c.promise, "held": c.held, "found": c.found} for c in checks], indent=1)
+        )
     else:
         for check in checks:
             click.echo(f"{'holds ' if check.held else 'BROKEN'}  {check.promise}: {check.found}")

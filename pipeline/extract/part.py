@@ -56,7 +56,9 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
     state = PartState(task["fingerprint"])
     skipped: list[dict[str, Any]] = []
     first: int | None = None
-    following: int | None = task["start"] if task["exact"] else None  # where the next record must begin, if known
+    following: int | None = (
+        task["start"] if task["exact"] else None
+    )  # where the next record must begin, if known
     with PartWriter(task["output"], DOCUMENTS, state) as writer:
         for piece in task["slices"]:
             if following is not None and following >= piece["end"]:
@@ -69,14 +71,21 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
                         writer.write(batches.get_batch(number))
             else:
                 start = piece["start"] if following is None else max(following, piece["start"])
-                reading = _Reading(task, start, piece["end"], _guard(task), report, exact=following is not None)
+                reading = _Reading(
+                    task, start, piece["end"], _guard(task), report, exact=following is not None
+                )
                 for batch in reading.batches():
                     writer.write(batch)
                 note = reading.note()
             skipped += note["skipped"]
             first = note["first_offset"] if first is None else first
             following = max(following or 0, note["next_offset"])
-        state.more = {"skipped": skipped, "first_offset": first, "next_offset": following, "file": task["shown"]}
+        state.more = {
+            "skipped": skipped,
+            "first_offset": first,
+            "next_offset": following,
+            "file": task["shown"],
+        }
     for piece in task["slices"]:
         remove(piece["slice_file"])
         remove(_note_name(piece["slice_file"]))
@@ -142,7 +151,9 @@ class _Reading:
                 max_bytes=self._task["max_bytes"],
             )
             place = FileRange(stream, self._task["shown"], self._task["size"], start, end, exact, selection)
-            self._reader = reader_for(self._task["format"], place, options=ReaderOptions(JsonlFields(**self._task["reader"])))
+            self._reader = reader_for(
+                self._task["format"], place, options=ReaderOptions(JsonlFields(**self._task["reader"]))
+            )
             for group in self._groups(self._reader):
                 rows.add(group, self._guard)
                 self._report(len(group), sum(record.length for record in group))
@@ -206,7 +217,7 @@ class _Rows:
 
     def _append(self, record: Record, found: Extracted | None) -> None:
         shown = self._task["shown"]
-        values = {
+        values: dict[str, Any] = {
             "id": record.id or document_id(self._task["source"], shown, record.offset, record.index),
             "url": record.url,
             "timestamp": record.timestamp,

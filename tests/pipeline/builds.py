@@ -40,4 +40,8 @@ def run(folder: Path, workspace: Path, text: str = RECIPE, **options: object) ->
 
 def tree(folder: Path) -> dict[str, bytes]:
     """All files below a folder, by relative path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

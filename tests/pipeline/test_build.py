@@ -28,7 +28,11 @@ def built(crawl, tmp_path_factory):
 
 
 def rows(workspace, table, source):
-    return [row for part in sorted((workspace / table / source).iterdir()) for row in pq.read_table(part).to_pylist()]
+    return [
+        row
+        for part in sorted((workspace / table / source).iterdir())
+        for row in pq.read_table(part).to_pylist()
+    ]
 
 
 def test_every_record_has_exactly_one_fate(built):
@@ -36,13 +40,20 @@ def test_every_record_has_exactly_one_fate(built):
     ledger = json.loads((workspace / "ledger.json").read_text())
     assert ledger == outcome.ledger
     for name, source in ledger["sources"].items():
-        assert source["records"] == source["kept"] + sum(source["removed"].values()) + sum(source["failed"].values())
+        assert source["records"] == source["kept"] + sum(source["removed"].values()) + sum(
+            source["failed"].values()
+        )
         tables = [rows(workspace, table, name) for table in TABLES]
         assert [len(table) for table in tables] == [source["records"]] * 3
-        fates = [next((row["fate"] for row in aligned if row["fate"] != "kept"), "kept") for aligned in zip(*tables, strict=True)]
+        fates = [
+            next((row["fate"] for row in aligned if row["fate"] != "kept"), "kept")
+            for aligned in zip(*tables, strict=True)
+        ]
         assert fates.count("kept") == source["kept"]
     for stage, sums in ledger["stages"].items():
-        assert sums["in"] == sums["kept"] + sum(sums["removed"].values()) + sum(sums["failed"].values()), stage
+        assert sums["in"] == sums["kept"] + sum(sums["removed"].values()) + sum(sums["failed"].values()), (
+            stage
+        )
 
 
 def test_the_planted_cases_meet_their_fates(crawl, built):
@@ -74,17 +85,27 @@ def test_foreign_pages_spam_and_copies_are_removed_with_their_rules(crawl, built
     assert removed["near_duplicate"] >= 20
     assert sum(number for rule, number in removed.items() if rule.startswith("gopher_")) >= 10
     duplicates = [row for row in rows(workspace, "duplicates", "crawl") if row["rule"] == "near_duplicate"]
-    ids = {row["id"] for source in ("crawl", "webtext2", "books") for row in rows(workspace, "documents", source)}
+    ids = {
+        row["id"] for source in ("crawl", "webtext2", "books") for row in rows(workspace, "documents", source)
+    }
     assert all(row["duplicate_of"] in ids and row["similarity"] >= 0.7 for row in duplicates)
 
 
 def test_a_finished_build_does_nothing(crawl, built):
     workspace, first = built
-    before = {path: path.stat().st_mtime_ns for path in workspace.rglob("*") if path.is_file() and path.name != ".lock"}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in workspace.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
     again = run(crawl, workspace)
     assert again.made == 0
     assert again.dataset_digest == first.dataset_digest
-    assert {path: path.stat().st_mtime_ns for path in workspace.rglob("*") if path.is_file() and path.name != ".lock"} == before
+    assert {
+        path: path.stat().st_mtime_ns
+        for path in workspace.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    } == before
 
 
 def test_one_worker_gives_the_same_bytes_as_two(crawl, built, tmp_path):
@@ -103,16 +124,22 @@ def test_how_files_are_cut_changes_no_row(crawl, built, tmp_path):
     assert len(list((tmp_path / "w/documents/crawl").iterdir())) > 3
     assert rows(tmp_path / "w", "documents", "crawl") == rows(workspace, "documents", "crawl")
     assert rows(tmp_path / "w", "annotations", "crawl") == rows(workspace, "annotations", "crawl")
-    assert cut.ledger["sources"]["crawl"]["bytes_skipped"] == outcome.ledger["sources"]["crawl"]["bytes_skipped"]
+    assert (
+        cut.ledger["sources"]["crawl"]["bytes_skipped"] == outcome.ledger["sources"]["crawl"]["bytes_skipped"]
+    )
 
 
 def test_a_changed_rule_reads_no_text_again(crawl, built, tmp_path):
     workspace, _ = built
     copy = tmp_path / "w"
     subprocess.run(["cp", "-a", str(workspace), str(copy)], check=True)
-    before = {table: {p.name: p.stat().st_mtime_ns for p in (copy / table / "crawl").iterdir()} for table in TABLES}
+    before = {
+        table: {p.name: p.stat().st_mtime_ns for p in (copy / table / "crawl").iterdir()} for table in TABLES
+    }
     changed = run(crawl, copy, RECIPE.replace("threshold: 0.01", "top_percent: 50"))
-    after = {table: {p.name: p.stat().st_mtime_ns for p in (copy / table / "crawl").iterdir()} for table in TABLES}
+    after = {
+        table: {p.name: p.stat().st_mtime_ns for p in (copy / table / "crawl").iterdir()} for table in TABLES
+    }
     assert after["documents"] == before["documents"]
     assert after["annotations"] != before["annotations"]
     assert changed.ledger["sources"]["crawl"]["removed"]["quality_top_percent"] > 50
@@ -129,7 +156,9 @@ def test_a_source_that_leaves_the_recipe_leaves_the_workspace(crawl, built, tmp_
     text = "\n".join(line for line in RECIPE.splitlines() if "  books: {" not in line)
     text = text.replace(", books: 16", "").replace("webtext2, books, crawl", "webtext2, crawl")
     run(crawl, copy, text)
-    assert not any(path.is_file() for table in (*TABLES, "shards") for path in (copy / table / "books").glob("**/*"))
+    assert not any(
+        path.is_file() for table in (*TABLES, "shards") for path in (copy / table / "books").glob("**/*")
+    )
 
 
 @pytest.mark.slow
@@ -138,10 +167,23 @@ def test_a_build_killed_at_any_moment_ends_with_the_same_digest(crawl, built, tm
     # Ids of documents without one of their own come from the file's name as the recipe gives it: build where it was.
     recipe = crawl / "killed.yaml"
     recipe.write_text(RECIPE)
-    command = [sys.executable, "-m", "pipeline.cli.main", "build", str(recipe), "-w", str(tmp_path / "w"), "--workers", "2", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli.main",
+        "build",
+        str(recipe),
+        "-w",
+        str(tmp_path / "w"),
+        "--workers",
+        "2",
+        "-q",
+    ]
     chance = random.Random(11)
     for _ in range(4):
-        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         time.sleep(chance.uniform(1.0, 7.0))
         if process.poll() is not None:
             break
@@ -165,7 +207,9 @@ def test_the_portable_engine_gives_the_same_bytes(crawl, built, tmp_path):
 
 def test_a_workspace_of_another_recipe_is_refused(crawl, built):
     workspace, _ = built
-    with pytest.raises(UsageError, match="holds the build of recipe `small`, this one is `other`; choose another --workspace"):
+    with pytest.raises(
+        UsageError, match="holds the build of recipe `small`, this one is `other`; choose another --workspace"
+    ):
         run(crawl, workspace, RECIPE.replace("name: small", "name: other"))
 
 

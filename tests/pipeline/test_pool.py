@@ -92,7 +92,10 @@ def test_a_worker_that_dies_once_is_replaced(kinds):
 
 def test_a_task_that_kills_two_workers_ends_the_run_and_is_named(kinds):
     task = {"kind": "die", "mark": str(kinds / "mark"), "times": 9, "name": "crawl part 3 (x.warc.gz)"}
-    with WorkerPool(2) as pool, pytest.raises(CrawlmixError, match=r"crawl part 3 .*ended twice \(signal 9\)"):
+    with (
+        WorkerPool(2) as pool,
+        pytest.raises(CrawlmixError, match=r"crawl part 3 .*ended twice \(signal 9\)"),
+    ):
         pool.run([Job(task)])
 
 
@@ -137,7 +140,9 @@ def test_a_full_disk_is_told_with_its_remedy(monkeypatch):
 
     monkeypatch.setitem(tasks._FUNCTIONS, "full", "tests.pipeline.test_pool:full")
     monkeypatch.setattr("tests.pipeline.test_pool.full", full, raising=False)
-    with pytest.raises(CrawlmixError, match=r"/data/part-00000.parquet: cannot write: the disk is full; make room"):
+    with pytest.raises(
+        CrawlmixError, match=r"/data/part-00000.parquet: cannot write: the disk is full; make room"
+    ):
         tasks.run_task({"kind": "full"}, lambda _r, _b: None)
 
 

@@ -35,14 +35,26 @@ def test_a_recipe_is_read_with_its_defaults():
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("filter: web", "fliter: web", "r.yaml:3: sources.crawl: unknown key `fliter`; did you mean `filter`?"),
+        (
+            "filter: web",
+            "fliter: web",
+            "r.yaml:3: sources.crawl: unknown key `fliter`; did you mean `filter`?",
+        ),
         ("filter: web", "filter: wbe", "r.yaml:1: source `crawl`: no filter `wbe`; did you mean `web`?"),
-        ("tokens: 3M", "tokens: 3Q", "r.yaml:8: mixtures.m.tokens: expected a count such as `300M`, `2.5k` or `1000`, found '3Q'"),
+        (
+            "tokens: 3M",
+            "tokens: 3Q",
+            "r.yaml:8: mixtures.m.tokens: expected a count such as `300M`, `2.5k` or `1000`, found '3Q'",
+        ),
         ("books: 40", "boks: 40", "r.yaml:1: mixtures.m.weights: no source `boks`; did you mean `books`?"),
         ("name: small\n", "", "r.yaml:1: `name` is missing here"),
         ("format: text", "format: txt", "r.yaml:4: sources.books.format: input should be "),
         ("paths: [b.txt]", "paths: []", "r.yaml:4: sources.books.paths: list should have at least 1 item"),
-        (", paths: [b.txt]", "", "r.yaml:4: sources.books: give either `paths` (files, globs, URLs) or `manifest`"),
+        (
+            ", paths: [b.txt]",
+            "",
+            "r.yaml:4: sources.books: give either `paths` (files, globs, URLs) or `manifest`",
+        ),
         ("name: small", "name: small\nname: large", "r.yaml:2:1: not YAML: the key `name` stands here twice"),
         ("[en]", "[en", "r.yaml:6:"),
         ("[en]", "[*english]", "r.yaml:6:21: not YAML: aliases are not supported in recipes"),
@@ -77,7 +89,11 @@ def test_environment_variables_are_filled_in(monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(None, "cannot read the recipe: No such file"), (b"\xff\xfe\x00", "not UTF-8 at byte 0"), (b"#" * (5 << 20), "this is not a recipe")],
+    [
+        (None, "cannot read the recipe: No such file"),
+        (b"\xff\xfe\x00", "not UTF-8 at byte 0"),
+        (b"#" * (5 << 20), "this is not a recipe"),
+    ],
 )
 def test_an_unreadable_file_is_one_line(tmp_path, content, expected):
     file = tmp_path / "r.yaml"
@@ -97,7 +113,9 @@ def test_the_resolved_recipe_says_the_same():
 def test_the_digest_follows_what_is_said_not_how():
     reordered = yaml.safe_dump(dict(reversed(yaml.safe_load(GOOD).items())), sort_keys=False)
     assert parse_recipe(reordered, base=Path()).digest == parse_recipe(GOOD, base=Path()).digest
-    assert parse_recipe(GOOD.replace("60", "61"), base=Path()).digest != parse_recipe(GOOD, base=Path()).digest
+    assert (
+        parse_recipe(GOOD.replace("60", "61"), base=Path()).digest != parse_recipe(GOOD, base=Path()).digest
+    )
 
 
 def test_the_recipe_to_start_from_is_right():

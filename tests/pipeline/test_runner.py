@@ -16,14 +16,19 @@ from pipeline.runner import runner_name
         (["--runner", "direct"], "direct"),
         (["--runner=FnApiRunner", "--streaming"], "direct"),
         (["--runner=SparkRunner"], "SparkRunner"),
-        (["--runner=apache_beam.runners.dask.dask_runner.DaskRunner_"], "apache_beam.runners.dask.dask_runner.DaskRunner_"),
+        (
+            ["--runner=apache_beam.runners.dask.dask_runner.DaskRunner_"],
+            "apache_beam.runners.dask.dask_runner.DaskRunner_",
+        ),
     ],
 )
 def test_the_engine_is_read_from_beams_own_options(options, name):
     assert runner_name(options) == name
 
 
-@pytest.mark.parametrize("option", ["--runner=DaskRunner", "--runner=apache_beam.runners.dask.dask_runner.DaskRunner"])
+@pytest.mark.parametrize(
+    "option", ["--runner=DaskRunner", "--runner=apache_beam.runners.dask.dask_runner.DaskRunner"]
+)
 def test_an_engine_that_loses_data_is_refused(option):
     with pytest.raises(UsageError, match="DaskRunner is refused: it drops"):
         runner_name([option])
@@ -53,7 +58,8 @@ def test_the_direct_engine_opens_no_connection(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "module", ["pipeline.cli.main", "pipeline.worker", "pipeline.build", "pipeline.extract.worker", "mixtures.dataset"]
+    "module",
+    ["pipeline.cli.main", "pipeline.worker", "pipeline.build", "pipeline.extract.worker", "mixtures.dataset"],
 )
 def test_a_module_that_runs_no_pipeline_never_imports_beam(module):
     code = f"import sys, {module}; sys.exit('apache_beam' in sys.modules or 'torch' in sys.modules)"

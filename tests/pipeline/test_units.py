@@ -7,13 +7,22 @@ from pipeline.units import format_bytes, parse_bytes, parse_count, parse_share
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("4MiB", 4 << 20), ("128 MB", 128_000_000), ("1.5 GiB", 3 << 29), (4096, 4096), ("1_000", 1000), (2.0, 2)],
+    [
+        ("4MiB", 4 << 20),
+        ("128 MB", 128_000_000),
+        ("1.5 GiB", 3 << 29),
+        (4096, 4096),
+        ("1_000", 1000),
+        (2.0, 2),
+    ],
 )
 def test_sizes_are_read_as_people_write_them(written, meant):
     assert parse_bytes(written) == meant
 
 
-@pytest.mark.parametrize(("written", "meant"), [("300M", 300_000_000), ("2.5k", 2500), ("260B", 260 * 10**9), (7, 7)])
+@pytest.mark.parametrize(
+    ("written", "meant"), [("300M", 300_000_000), ("2.5k", 2500), ("260B", 260 * 10**9), (7, 7)]
+)
 def test_counts_are_read_as_people_write_them(written, meant):
     assert parse_count(written) == meant
 
@@ -41,4 +50,10 @@ def test_whole_numbers_stay_what_they_are(number):
 
 
 def test_sizes_are_shown_in_the_unit_that_fits():
-    assert [format_bytes(n) for n in (0, 1023, 1024, 3 << 29, 5 << 40)] == ["0 B", "1023 B", "1.0 KiB", "1.5 GiB", "5.0 TiB"]
+    assert [format_bytes(n) for n in (0, 1023, 1024, 3 << 29, 5 << 40)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "1.5 GiB",
+        "5.0 TiB",
+    ]
