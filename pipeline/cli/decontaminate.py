@@ -95,11 +95,15 @@ def _text(summary: dict[str, Any]) -> str:
     documents, characters = summary["documents"], summary["characters"]
     rules = ", ".join(f"{rule} {count:,}" for rule, count in documents["removed_by_rule"].items())
     lines = [
-        f"{documents['in']:,} documents in = {documents['kept']:,} kept whole + {documents['split']:,} split"
-        f" + {documents['removed']:,} removed{f' ({rules})' if rules else ''} + {documents['failed']:,} failed",
-        f"{documents['out']:,} documents out ({documents['pieces']:,} of them pieces);"
-        f" {characters['removed']:,} of {characters['in']:,} characters removed;"
-        f" {summary['ignored_ngrams']['count']:,} common n-grams ignored",
+        (
+            f"{documents['in']:,} documents in = {documents['kept']:,} kept whole + {documents['split']:,} split"
+            f" + {documents['removed']:,} removed{f' ({rules})' if rules else ''} + {documents['failed']:,} failed"
+        ),
+        (
+            f"{documents['out']:,} documents out ({documents['pieces']:,} of them pieces);"
+            f" {characters['removed']:,} of {characters['in']:,} characters removed;"
+            f" {summary['ignored_ngrams']['count']:,} common n-grams ignored"
+        ),
         f"{'benchmark':32}{'examples':>10}{'dirty before':>14}{'after':>8}{'clean %':>9}{'too short':>11}",
     ]
     for name, item in summary["benchmarks"].items():
