@@ -10,6 +10,8 @@ from pipeline.sources.record import FileRange, Reader, Record, Selection, Skippe
 from pipeline.sources.scan import MAX_HEADER, Feed, Found, Grammar, Junk, scan, scan_one
 from pipeline.sources.stored import PLAIN_STEP, StoredBytes
 
+# Members read one by one after the fast way refused one: it costs something to begin.
+_PAUSE = 64
 _PROBE = 512  # inflated bytes in which a record must begin
 # A damaged member may be inflated past its real end, by some KB; the next member is looked for from here back.
 _OVERRUN = 256 << 10
@@ -140,11 +142,26 @@ class ArchiveReader(Generic[HeadT]):
             yield record
         self.next_offset = stored.size
 
+    def _run(self, stored: StoredBytes, start: int, end: int) -> Iterator[Record]:
+        """Read healthy members from `start` on; subclasses may know a fast way."""
+        del stored, start, end
+        return iter(())
+
     def _members(self, stored: StoredBytes, codec: Codec, start: int, end: int) -> Iterator[Record | Skipped]:
         position = start
+        pause = 0
         while position < stored.size:
             if position >= end and self._opens_record(stored, codec, position):
                 break
+            if codec.name == "gzip" and pause == 0 and position < end:
+                begin = position
+                for record in self._run(stored, position, end):
+                    self.next_offset = position = record.offset + record.length
+                    yield record
+                if position > begin:
+                    continue
+                pause = _PAUSE
+            pause = max(0, pause - 1)
             if codec.name != "gzip" and (padding := skippable_length(stored, position)):
                 position += padding
                 self.next_offset = position

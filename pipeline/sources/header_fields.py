@@ -1,5 +1,7 @@
 """Header lines of WARC records and HTTP messages, looked up without taking all of them apart."""
 
+from typing import Protocol
+
 MAX_VALUE = 128 << 10  # bytes that a folded value may grow to
 
 
@@ -34,6 +36,41 @@ class HeaderFields:
         begin += len(key)
         end = self.raw.find(b"\n", begin)
         return (self.raw[begin:end] if end >= 0 else self.raw[begin:]).strip()
+
+
+class Layout:
+    """Names of a header's fields in order, as one writer repeats them: where each stands."""
+
+    __slots__ = ("name_chars", "places")
+
+    def __init__(self, names: tuple[bytes, ...]) -> None:
+        self.name_chars = sum(map(len, names))
+        self.places: dict[bytes, int] = {}
+        for place, name in enumerate(names):
+            self.places.setdefault(b"\n%b:" % name.lower(), place)
+
+
+class LaidOutFields:
+    """The fields of a header whose values were taken apart elsewhere; `get` as in `HeaderFields`."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, layout: Layout, values: tuple[bytes, ...]) -> None:
+        self._places = layout.places
+        self._values = values
+
+    def get(self, key: bytes) -> bytes:
+        """Return a field's value without the blanks around it; b"" if it is absent."""
+        place = self._places.get(key)
+        return b"" if place is None else self._values[place].strip()
+
+
+class Fields(Protocol):
+    """Header fields by key; see `HeaderFields.get`."""
+
+    def get(self, key: bytes) -> bytes:
+        """Return a field's value; b"" if it is absent."""
+        ...
 
 
 def _parse(raw: bytes) -> dict[bytes, bytes]:

@@ -80,13 +80,17 @@ class Block(Protocol):
 
 @dataclass(slots=True)
 class HttpHead:
-    """Status (None: no status line that says one), fields, raw opt-out headers, start of the body in the data."""
+    """Status (None: no status line that says one), fields, raw opt-out headers, start of the body in the data.
+
+    `ended` says whether the end of the head was seen.
+    """
 
     status: int | None
     status_line: bytes
     fields: HeaderFields
     opt_out: tuple[str, ...]
     body_start: int
+    ended: bool
 
 
 def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
@@ -104,6 +108,7 @@ def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
     bare = data.find(b"\n\n", begin - 1, end if end >= 0 else stop)
     if bare >= 0:
         end, body_start = bare, bare + 2
+    ended = end >= 0
     if end < 0:
         end = body_start = stop
     tag = data.find(b"\n<", begin - 1, end)
@@ -111,7 +116,7 @@ def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
         end = body_start = tag + 1
     fields = HeaderFields(b"\n" + data[begin:end])
     opt_out = _opt_out(fields.raw) if any(fields.get(key) for key in _OPT_OUT) else ()
-    return HttpHead(int(status[1]) if status else None, line[0].strip(), fields, opt_out, body_start)
+    return HttpHead(int(status[1]) if status else None, line[0].strip(), fields, opt_out, body_start, ended)
 
 
 def _opt_out(head: bytes) -> tuple[str, ...]:
@@ -139,7 +144,7 @@ def fill_page(
     """
     data, body_start, stop = found.data, found.block_start, found.block_stop
     head = parse_http(data, body_start, stop) if http or data.startswith(b"HTTP/", body_start, stop) else None
-    if head is not None and head.body_start >= stop and found.rest:
+    if head is not None and not head.ended and found.rest:
         found.join()  # the head is longer than what was held in one piece
         data, stop = found.data, found.block_stop
         head = parse_http(data, body_start, stop)

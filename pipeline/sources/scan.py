@@ -29,8 +29,8 @@ class Head(Generic[HeadT]):
 class Found(Generic[HeadT]):
     """A record at [start, end) of the feed.
 
-    `data[block_start:block_stop]` and, where there is a `rest`, what that holds but for its last 4 bytes, are its
-    block, or the first bytes of it, at most the scan's limit. `size` is the length of the whole block.
+    `data[block_start:block_stop]` and, where there is a `rest`, what that holds but for its last `surplus` bytes,
+    are its block, or the first bytes of it, at most the scan's limit. `size` is the length of the whole block.
     `problem` is None, or `wrong_length`, `short_body`, `bad_length`.
     """
 
@@ -43,6 +43,7 @@ class Found(Generic[HeadT]):
     size: int
     problem: str | None = None
     rest: Sequence[bytes] = ()
+    surplus: int = 4
 
     @property
     def complete(self) -> bool:
@@ -53,7 +54,10 @@ class Found(Generic[HeadT]):
         """Return the block from position `start` in `data` to its end."""
         if not self.rest:
             return self.data[start : self.block_stop]
-        return b"".join((memoryview(self.data)[start:], *self.rest[:-1], memoryview(self.rest[-1])[:-4]))
+        if start == len(self.data) and len(self.rest) == 1 and not self.surplus:
+            return self.rest[0]
+        last = memoryview(self.rest[-1])
+        return b"".join((memoryview(self.data)[start:], *self.rest[:-1], last[: len(last) - self.surplus]))
 
     def join(self) -> None:
         """Move the whole block into `data`."""

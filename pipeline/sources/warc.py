@@ -1,15 +1,18 @@
 """WARC files: grammar of a record, and the reader that goes on after damage and cuts files into byte ranges."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO, ClassVar
 
 from pipeline.sources.archive import ArchiveReader, first_record
-from pipeline.sources.header_fields import HeaderFields, text
+from pipeline.sources.fast_warc import read_run
+from pipeline.sources.header_fields import Fields, HeaderFields, text
 from pipeline.sources.http_body import looks_like_text
 from pipeline.sources.page import MAX_URL, fill_page
 from pipeline.sources.record import FileRange, Record, Selection
 from pipeline.sources.scan import MAX_HEADER, Feed, Found, Head
+from pipeline.sources.stored import StoredBytes
 
 _VERSION = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r{0,2}\n")
 _SEARCH = re.compile(rb"WARC/\d{1,2}\.\d{1,3}[ \t]*\r{0,2}\n[A-Za-z][A-Za-z-]{1,40}[ \t]*:")
@@ -28,7 +31,7 @@ class WarcGrammar:
     start: ClassVar[re.Pattern[bytes]] = _VERSION
     search: ClassVar[re.Pattern[bytes]] = _SEARCH
 
-    def head(self, feed: Feed, start: int) -> Head[HeaderFields] | None:
+    def head(self, feed: Feed, start: int) -> Head[Fields] | None:
         """Read the header of the record at `start`; see `scan.Grammar`."""
         if not feed.ended:
             feed.fill(start + 4096)
@@ -52,7 +55,7 @@ class WarcGrammar:
         length = fields.get(b"\ncontent-length:")
         return Head(feed.base + block_start, int(length) if _LENGTH.fullmatch(length) else None, fields)
 
-    def record(self, found: Found[HeaderFields], selection: Selection) -> Record:
+    def record(self, found: Found[Fields], selection: Selection) -> Record:
         """Turn a framed record into a Record, its place in the file still to be set."""
         get = found.fields.get
         record = Record(0)
@@ -93,9 +96,7 @@ class WarcGrammar:
         return record
 
 
-def _fill_text(
-    record: Record, found: Found[HeaderFields], selection: Selection, declared: str | None
-) -> None:
+def _fill_text(record: Record, found: Found[Fields], selection: Selection, declared: str | None) -> None:
     """Take the text of a WET record; other conversions are judged like a page."""
     if declared is None or declared.partition(";")[0].strip().lower() != "text/plain":
         fill_page(record, found, selection, declared=declared, http=False)
@@ -120,11 +121,19 @@ def normal_date(date: str) -> str | None:
     return f"{found[1]}T{found[2]}Z"
 
 
-class WarcReader(ArchiveReader[HeaderFields]):
+class WarcReader(ArchiveReader[Fields]):
     """Reads the records of a WARC (or WET) file, plain, gzip, zstd or LZ4, by content; see `ArchiveReader`."""
 
     def __init__(self, file_range: FileRange) -> None:
         super().__init__(file_range, WarcGrammar())
+
+    def _run(self, stored: StoredBytes, start: int, end: int) -> Iterator[Record]:
+        selection = self._range.selection
+        run = read_run(stored, start, end, limit=self._limit, record_types=selection.record_types)
+        for offset, stop, found in run:
+            record = self._grammar.record(found, selection)
+            record.offset, record.length = offset, stop - offset
+            yield record
 
 
 def read_record(
