@@ -57,12 +57,13 @@ class Plan:
         lines.append(f"language       {self.language_model}")
         lines.append(f"tokenizer      {self.tokenizer}, {self.vocabulary:,} ids")
         for name, mixture in self.mixtures.items():
-            total = sum(mixture["weights"].values())
-            shares = ", ".join(
-                f"{source} {weight / total:.1%}" for source, weight in mixture["weights"].items()
+            wanted = [f"{source} weight {weight}" for source, weight in mixture["weights"].items()]
+            wanted += [f"{source} {epochs} epochs" for source, epochs in mixture["epochs"].items()]
+            size = (
+                "as many tokens as follow" if mixture["tokens"] is None else f"{mixture['tokens']:,} tokens"
             )
             lines.append(
-                f"mixture        {name}: {shares}; {mixture['tokens']:,} tokens in samples of {mixture['sequence_length']:,}"
+                f"mixture        {name}: {', '.join(wanted)}; {size} in samples of {mixture['sequence_length']:,}"
             )
         free = "" if self.disk_free is None else f", {format_bytes(self.disk_free)} free"
         lines.append(f"disk           about {format_bytes(self.disk_needed)} needed{free}")
@@ -99,13 +100,7 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
     model = attempt("language_model", lambda: LanguageModel.load(recipe.language_model))
     tokenizer = attempt("tokenizer", lambda: load_tokenizer(recipe.tokenizer))
     extractor = attempt("extract.engine", lambda: extractor_version(root.extract.engine))
-    mixtures = {name: _mixture(mixture) for name, mixture in root.mixtures.items()}
-    for name, mixture in mixtures.items():
-        for source_name, weight in mixture["weights"].items():
-            if not weight > 0 or weight == float("inf"):
-                problems.append(
-                    f"{recipe.file}: mixtures.{name}.weights.{source_name}: {weight} is no weight; expected a positive number"
-                )
+    mixtures = {name: mixture.model_dump(mode="json") for name, mixture in root.mixtures.items()}
     needed = round(_DISK_FACTOR * sum(source.bytes for source in sources))
     free = None
     if workspace is not None and not is_remote(workspace):
@@ -130,13 +125,3 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
         needed,
         free,
     )
-
-
-def _mixture(mixture: Any) -> dict[str, Any]:
-    weights = {}
-    for name, weight in mixture.weights.items():
-        try:
-            weights[name] = float(weight)
-        except ValueError:
-            weights[name] = float("nan")
-    return {"weights": weights, "tokens": mixture.tokens, "sequence_length": mixture.sequence_length}

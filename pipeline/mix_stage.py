@@ -22,13 +22,14 @@ def run(context: Context) -> None:
     folder = local_path(workspace.path("mixtures"))
     made: dict[str, Mixture] = {}
     for name, wanted in root.mixtures.items():
-        shards = {source: ShardSet(local_path(workspace.path("shards", source))) for source in wanted.weights}
+        shards = {source: ShardSet(local_path(workspace.path("shards", source))) for source in wanted.sources}
         try:
             made[name] = build_mixture(
                 name,
                 shards,
                 relative_to=folder,
                 weights=wanted.weights,
+                epochs=wanted.epochs,
                 sequence_length=wanted.sequence_length,
                 tokens=wanted.tokens,
                 seed=root.seed,
@@ -44,7 +45,10 @@ def run(context: Context) -> None:
     for name, mixture in made.items():
         record.parts += 1
         path = folder / f"{name}.json"
-        if not path.is_file() or workspace.read_json("mixtures", path.name).get("fingerprint") != mixture.fingerprint:
+        if (
+            not path.is_file()
+            or workspace.read_json("mixtures", path.name).get("fingerprint") != mixture.fingerprint
+        ):
             mixture.write(path)
             record.done += 1
     record.fingerprint = fingerprint([mixture.fingerprint for mixture in made.values()])

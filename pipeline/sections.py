@@ -3,8 +3,10 @@
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
+from mixtures.errors import MixtureError
+from mixtures.weights import exact
 from pipeline.units import ByteSize, Count, Share
 
 Format = Literal["warc", "wet", "arc", "jsonl", "parquet", "text"]
@@ -220,18 +222,77 @@ class Dedup(Section):
         return self
 
 
+class Decontaminate(Section):
+    """Which benchmark text is cut out, and how; the defaults of each number are the preset's."""
+
+    benchmarks: list[str] = Field(min_length=1, description="files, globs or folders of examples (`id`, `text`)")
+    preset: Literal["gpt3", "drop", "ratio", "tag"] = "gpt3"
+    ngram: PositiveInt | None = Field(None, description="words of an n-gram; gpt3: 13")
+    window_chars: Annotated[int, Field(ge=0)] | None = Field(None, description="cut on each side of a match; gpt3: 200")
+    min_piece_chars: Annotated[int, Field(ge=0)] | None = Field(None, description="shorter pieces are dropped; gpt3: 200")
+    max_pieces: Annotated[int, Field(ge=0)] | None = Field(None, description="more pieces remove the document; gpt3: 10")
+    max_documents: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="n-grams found in more documents are ignored; gpt3: 10"
+    )
+    min_ratio: Share | None = Field(None, description="preset ratio: share of an example that removes")
+    template: str | None = Field(None, description="text of an example, as in `{question} {choices} {answer}`")
+    settings: dict[str, dict[str, Any]] = Field({}, description="settings by benchmark: text, template, n, ...")
+
+
 class Shards(Section):
     """How token shards are cut."""
 
     tokens: Count = Field(100_000_000, description="a shard closes at the first document border past this")
+    validation: Share = Field(
+        0.0, description="share of documents held out, by a hash of their id; they never enter training"
+    )
+
+
+def _exact(value: Any) -> str:
+    """Keep a positive number as it is written: `0.1` is one tenth, and `1/3` is allowed."""
+    text = repr(value) if isinstance(value, float) else str(value)
+    try:
+        exact(text, "it")
+    except MixtureError:
+        remedy = "; leave the source out instead" if value == 0 else ""
+        raise ValueError(
+            f"expected a positive number such as 22, 0.1 or 1/3, found {text if isinstance(value, float) else repr(value)}{remedy}"
+        ) from None
+    return text
+
+
+Exact = Annotated[str, BeforeValidator(_exact)]
 
 
 class Mixture(Section):
-    """Shares of sources in training samples."""
+    """What a run sees of each source: shares of its samples, passes over a source, or some of both."""
 
-    weights: dict[str, float | int | str] = Field(min_length=1)
+    weights: dict[str, Exact] = Field({}, description="shares of training samples, on any scale")
+    epochs: dict[str, Exact] = Field({}, description="passes over a source, instead of a weight")
     sequence_length: PositiveInt = 2048
-    tokens: Count
+    tokens: Count | None = Field(
+        None, description="of the whole run; default: the epochs asked for, or what repeats no source"
+    )
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources, those with weights first."""
+        return [*self.weights, *self.epochs]
+
+    @model_validator(mode="after")
+    def _each_source_once(self) -> Self:
+        if not self.sources:
+            raise ValueError("give `weights`, `epochs`, or some sources in each")
+        twice = sorted(self.weights.keys() & self.epochs.keys())
+        if twice:
+            raise ValueError(f"source `{twice[0]}` has both a weight and epochs; give one of them")
+        if self.weights and self.epochs and self.tokens is None:
+            raise ValueError("weights and epochs in one mixture need `tokens`, the size of the whole run")
+        if self.tokens is not None and self.tokens < self.sequence_length:
+            raise ValueError(
+                f"`tokens` is {self.tokens:,}, less than one sample of {self.sequence_length:,} (`sequence_length`)"
+            )
+        return self
 
 
 class Limits(Section):
@@ -256,6 +317,7 @@ class Root(Section):
         "fasttext", description="cld2 is three times as fast"
     )
     dedup: Dedup = Dedup()
+    decontaminate: Decontaminate | None = None
     tokenizer: str = Field("gpt2", description="`gpt2` or the path of a tokenizer.json")
     shards: Shards = Shards()
     mixtures: dict[Name, Mixture] = {}
@@ -286,6 +348,7 @@ class Root(Section):
             ("dedup.priority", self.dedup.priority or []),
             ("dedup.protected", self.dedup.protected),
             *((f"mixtures.{name}.weights", list(mixture.weights)) for name, mixture in self.mixtures.items()),
+            *((f"mixtures.{name}.epochs", list(mixture.epochs)) for name, mixture in self.mixtures.items()),
         ]:
             for source_name in names:
                 if source_name not in self.sources:
