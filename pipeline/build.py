@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from classifiers.language import LanguageModel
-from pipeline import annotate_stage, classifier_stage, dedup_stage, extract_stage, mix_stage, tokenize_stage
+from pipeline import annotate_stage, classifier_stage, decontaminate_stage, dedup_stage, extract_stage, mix_stage, tokenize_stage
 from pipeline.context import Context
 from pipeline.digest import dataset_digest
 from pipeline.errors import CrawlmixError, UsageError
@@ -22,7 +22,7 @@ from pipeline.storage.paths import is_remote
 from pipeline.storage.publish import clean_temp, write_json, write_text
 from pipeline.workspace import PartState, Workspace
 
-STAGES = ("extract", "annotate", "dedup", "tokenize", "mix")
+STAGES = ("extract", "annotate", "dedup", "decontaminate", "tokenize", "mix")
 _LIBRARIES = (
     "apache-beam",
     "fastwarc",
@@ -141,10 +141,15 @@ def _run_stages(context: Context, last: str) -> Outcome:
         annotations = note("annotate", lambda: annotate_stage.run(context, documents, models))
     if "dedup" in wanted:
         duplicates = note("dedup", lambda: dedup_stage.run(context, annotations))
+        survivors = duplicates
+    tables = ("documents", "annotations", "duplicates")
+    if "decontaminate" in wanted and context.recipe.root.decontaminate is not None:
+        survivors = note("decontaminate", lambda: decontaminate_stage.run(context, duplicates, tables))
+        tables = (*tables, "contamination")
     ledger = make_ledger(stages)
     digest = None
     if "tokenize" in wanted:
-        tokenize_stage.run(context, duplicates, ("documents", "annotations", "duplicates"))
+        tokenize_stage.run(context, survivors, tables)
         context.progress.say(_plain_summary(context))
     if "mix" in wanted:
         mix_stage.run(context)
@@ -170,7 +175,7 @@ def _summary(context: Context, sums: dict[str, Any]) -> str:
 def _plain_summary(context: Context) -> str:
     record = context.records[-1]
     there = record.parts - record.done
-    how = f"{record.done} made" + (f", {there} there already" if there else "")
+    how = f"{record.done} made" + (f", {there} there already" if there > 0 else "")
     if not record.done:
         how = "nothing to do, all there"
     return f"{record.name:<10} {record.parts:>4} part{'s' if record.parts != 1 else ' '} ({how}), {record.seconds:.1f} s"

@@ -74,7 +74,9 @@ def run(context: Context, documents: States) -> dict[str, Model]:
             models[name] = folder, load_model(folder).fingerprint
         else:
             models[name] = _train(context, name, wanted, documents)
-    record.fingerprint = fingerprint(models)
+    record.parts = len(models)
+    record.done = min(record.done, record.parts)
+    record.fingerprint = fingerprint({name: told for name, (_, told) in models.items()})
     record.seconds = time.monotonic() - start
     return models
 

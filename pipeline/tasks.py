@@ -19,6 +19,8 @@ _FUNCTIONS = {
     "extract_part": "pipeline.extract.part:run_part",
     "sample_part": "pipeline.annotate.sample:run_part",
     "annotate_part": "pipeline.annotate.part:run_part",
+    "scan_part": "pipeline.decontaminate.part:scan_part",
+    "decontaminate_part": "pipeline.decontaminate.part:decide_part",
     "tokenize_part": "pipeline.tokenize.part:run_part",
 }
 _DISK = {

@@ -4,10 +4,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.annotate.trained_text import TextEdits, spans_column
+from pipeline.annotate.trained_text import text_edits
 from pipeline.context import Context, PartPlan, StageRecord
 from pipeline.pool import Job
-from pipeline.sections import Root
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import local_path
 from pipeline.storage.reading import exists
@@ -42,6 +41,9 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
                 "name": f"tokenize {name} part {index}",
                 "tables": [context.workspace.part(table, name, index) for table in tables],
                 "edits": edits,
+                "contamination": context.workspace.part("contamination", name, index)
+                if "contamination" in tables
+                else None,
                 "stem": stem,
                 "output": f"{stem}.json",
                 "tokenizer": context.recipe.tokenizer,
@@ -53,19 +55,16 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
     _clean_sources(context, survivors)
     context.make_files("tokenize", plans, record)
     for name, parts in survivors.items():
-        stems = [local_path(context.workspace.work("tokens", name, f"part-{i:05d}")) for i in range(len(parts))]
+        stems = [
+            local_path(context.workspace.work("tokens", name, f"part-{i:05d}")) for i in range(len(parts))
+        ]
         _write_shards(context, name, stems, tokenizer, record)
     record.seconds = time.monotonic() - start
 
 
-def text_edits(root: Root, name: str) -> TextEdits:
-    """What is done to the texts of a source before they are trained on."""
-    source = root.sources[name]
-    heuristics = root.filters[source.filter].heuristics if source.filter != "none" else []
-    return TextEdits(spans_column(heuristics), tuple(source.pii))
-
-
-def _write_shards(context: Context, name: str, stems: list[Path], tokenizer: Tokenizer, record: StageRecord) -> None:
+def _write_shards(
+    context: Context, name: str, stems: list[Path], tokenizer: Tokenizer, record: StageRecord
+) -> None:
     folder = context.workspace.path("shards", name)
     plan = plan_shards(
         name,

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.annotate.c4 import VARIANTS, keep_spans
 from pipeline.annotate.pii import mask_pii
 from pipeline.annotate.rules import SIGNAL_SETS
+from pipeline.sections import Root
 from pipeline.storage.reading import open_input
 
 
@@ -40,6 +41,13 @@ def spans_column(heuristics: Sequence[str]) -> str | None:
             if name in VARIANTS:
                 return f"{name}_kept"
     return None
+
+
+def text_edits(root: Root, name: str) -> TextEdits:
+    """What is done to the texts of a source before they are trained on."""
+    source = root.sources[name]
+    heuristics = root.filters[source.filter].heuristics if source.filter != "none" else []
+    return TextEdits(spans_column(heuristics), tuple(source.pii))
 
 
 def read_texts(tables: Sequence[str], edits: TextEdits) -> Iterator[tuple[pa.Array, pa.Array, pa.Array, int]]:

@@ -8,10 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.annotate.trained_text import TextEdits, read_texts
+from pipeline.decontaminate.pieces import cut_documents
 from pipeline.storage.paths import local_path
 from pipeline.storage.publish import write_json
+from pipeline.storage.reading import open_input
 from pipeline.tasks import Report, Task
 from pipeline.tokenize.encoder import Encoder
 from pipeline.tokenize.part_tokens import pieces, write_part
@@ -19,9 +23,7 @@ from pipeline.tokenize.part_tokens import pieces, write_part
 
 def run_part(task: Task, report: Report) -> dict[str, Any]:
     """Write the token files of a part, and last the note that says so."""
-    summary = write_part(
-        local_path(task["stem"]), pieces(_survivors(task, report)), _encoder(task["tokenizer"])
-    )
+    summary = write_part(local_path(task["stem"]), _survivors(task, report), _encoder(task["tokenizer"]))
     write_json(
         task["output"],
         {
@@ -40,7 +42,17 @@ def _encoder(name: str) -> Encoder:
 
 
 def _survivors(task: Task, report: Report) -> Iterator[pa.RecordBatch]:
-    """Yield `document_id`, `row` and `text` of the documents that survived."""
+    """Yield the documents that survived, or what was left of them, in the columns of `PIECES`."""
+    cuts = _cuts(task["contamination"]) if task.get("contamination") else None
     for ids, rows, texts, total in read_texts(task["tables"], TextEdits(**task["edits"])):
-        yield pa.record_batch([ids, rows, texts], names=["document_id", "row", "text"])
+        if cuts is not None and pc.any(pc.is_valid(mine := cuts.take(rows))).as_py():
+            yield cut_documents(ids, rows, texts, mine)
+        else:
+            yield from pieces([pa.record_batch([ids, rows, texts], names=["document_id", "row", "text"])])
         report(total, 0)
+
+
+def _cuts(path: str) -> pa.Array:
+    """For each row of a part the pieces that stay; null where the text stays whole."""
+    with open_input(path) as stream:
+        return pq.read_table(pa.PythonFile(stream), columns=["pieces"])["pieces"].combine_chunks()
