@@ -5,7 +5,8 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Generic, Protocol, TypeVar
 
-from pipeline.sources.members import Codec, Gzip, Lz4, Member, Zstd, skippable_length, zstd_dictionary
+from pipeline.sources.frames import skippable_length, zstd_dictionary
+from pipeline.sources.members import Codec, Gzip, Lz4, Member, Zstd
 from pipeline.sources.record import FileRange, Reader, Record, Selection, Skipped
 from pipeline.sources.scan import MAX_HEADER, Feed, Found, Grammar, Junk, scan, scan_one
 from pipeline.sources.stored import PLAIN_STEP, StoredBytes

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+_BLANKS = b" \t\r\n\f"  # what FastWARC strips from values: both ways of reading must agree
 MAX_VALUE = 128 << 10  # bytes that a folded value may grow to
 
 
@@ -35,7 +36,7 @@ class HeaderFields:
             return b""
         begin += len(key)
         end = self.raw.find(b"\n", begin)
-        return (self.raw[begin:end] if end >= 0 else self.raw[begin:]).strip()
+        return (self.raw[begin:end] if end >= 0 else self.raw[begin:]).strip(_BLANKS)
 
 
 class Layout:
@@ -62,7 +63,7 @@ class LaidOutFields:
     def get(self, key: bytes) -> bytes:
         """Return a field's value without the blanks around it; b"" if it is absent."""
         place = self._places.get(key)
-        return b"" if place is None else self._values[place].strip()
+        return b"" if place is None else self._values[place]
 
 
 class Fields(Protocol):
@@ -80,13 +81,13 @@ def _parse(raw: bytes) -> dict[bytes, bytes]:
     for line in raw.split(b"\n"):
         if line[:1] in {b" ", b"\t"}:
             if values is not None and size < MAX_VALUE:
-                values.append(line.strip())
+                values.append(line.strip(_BLANKS))
                 size += len(line)
             continue
         name, colon, value = line.partition(b":")
         values = None
         if colon and (name := name.strip().lower()) not in fields:
-            values = fields[name] = [value.strip()]
+            values = fields[name] = [value.strip(_BLANKS)]
             size = len(value)
     return {name: b" ".join(values) for name, values in fields.items()}
 

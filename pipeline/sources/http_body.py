@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import brotli
 import zstandard
 
-from pipeline.sources.members import MAX_ZSTD_WINDOW, zstd_frame_end
+from pipeline.sources.frames import MAX_ZSTD_WINDOW, zstd_frame_end
 from pipeline.sources.stored import StoredBytes
 
 MAX_LAYERS = 4  # of content codings; real servers stack two by mistake, bombs more

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.sources.members import Codec, Gzip, Lz4, Zstd, skippable_length, zstd_dictionary
+from pipeline.sources.frames import skippable_length, zstd_dictionary
+from pipeline.sources.members import Codec, Gzip, Lz4, Zstd
 from pipeline.sources.record import Skipped
 from pipeline.sources.stored import PLAIN_STEP, StoredBytes
 
