@@ -15,8 +15,8 @@ import zstandard
 from fastwarc.stream_io import GzipReader, Lz4Reader
 
 from pipeline.sources.frames import MAX_ZSTD_WINDOW, lz4_frame_end
-from pipeline.sources.frames import skippable_length as skippable_length
-from pipeline.sources.frames import zstd_frame_end as zstd_frame_end
+from pipeline.sources.frames import skippable_length as skippable_length  # noqa: PLC0414 - readers of dumps take it from here
+from pipeline.sources.frames import zstd_frame_end as zstd_frame_end  # noqa: PLC0414 - the same
 from pipeline.sources.stored import WINDOW, StoredBytes
 
 PIECE = 1 << 16  # stored bytes given to a decompressor at once
