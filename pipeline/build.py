@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from classifiers.language import LanguageModel
-from pipeline import annotate_stage, classifier_stage, decontaminate_stage, dedup_stage, extract_stage, mix_stage, tokenize_stage
+from pipeline import extract_stage
 from pipeline.context import Context
 from pipeline.digest import dataset_digest
 from pipeline.errors import CrawlmixError, UsageError
@@ -79,9 +78,10 @@ def build(
         _claim(workspace, recipe)
         if not is_remote(root):
             clean_temp(root)
-        model = LanguageModel.load(recipe.language_model, engine=recipe.root.language_engine)
-        context = Context(recipe, workspace, pool, progress, beam_options, model.fingerprint)
-        outcome = _run_stages(context, until or STAGES[-1])
+        last = until or STAGES[-1]
+        language = "" if last == "extract" else _language_model_digest(recipe)
+        context = Context(recipe, workspace, pool, progress, beam_options, language)
+        outcome = _run_stages(context, last)
         if outcome.made:
             failures = _share_failed(outcome.ledger)
             limit = recipe.root.limits.max_failed
@@ -91,6 +91,12 @@ def build(
                     f" `crawlmix status {root}` shows the errors"
                 )
         return outcome
+
+
+def _language_model_digest(recipe: Recipe) -> str:
+    from classifiers.language import LanguageModel
+
+    return LanguageModel.load(recipe.language_model, engine=recipe.root.language_engine).fingerprint
 
 
 def _claim(workspace: Workspace, recipe: Recipe) -> None:
@@ -134,24 +140,35 @@ def _run_stages(context: Context, last: str) -> Outcome:
         return stages[name]
 
     documents = note("extract", lambda: extract_stage.run(context))
+    # Each stage is imported when its turn comes: together they bring a second of imports (scipy, fastText, ...).
     if "annotate" in wanted:
+        from pipeline import annotate_stage, classifier_stage
+
         models = classifier_stage.run(context, documents)
         if models:
             context.progress.say(_plain_summary(context))
         annotations = note("annotate", lambda: annotate_stage.run(context, documents, models))
     if "dedup" in wanted:
+        from pipeline import dedup_stage
+
         duplicates = note("dedup", lambda: dedup_stage.run(context, annotations))
         survivors = duplicates
-    tables = ("documents", "annotations", "duplicates")
+    tables: tuple[str, ...] = ("documents", "annotations", "duplicates")
     if "decontaminate" in wanted and context.recipe.root.decontaminate is not None:
+        from pipeline import decontaminate_stage
+
         survivors = note("decontaminate", lambda: decontaminate_stage.run(context, duplicates, tables))
         tables = (*tables, "contamination")
     ledger = make_ledger(stages)
     digest = None
     if "tokenize" in wanted:
+        from pipeline import tokenize_stage
+
         tokenize_stage.run(context, survivors, tables)
         context.progress.say(_plain_summary(context))
     if "mix" in wanted:
+        from pipeline import mix_stage
+
         mix_stage.run(context)
         context.progress.say(_plain_summary(context))
         digest = dataset_digest(context.workspace)
