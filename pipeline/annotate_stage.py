@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 
 from classifiers.keep import top_percent_cut
 from pipeline.annotate.blocklist import Kind, ListFile, build_blocklist
-from pipeline.annotate.judge import keep_rule, signal_rules
-from pipeline.annotate.rules import signal_sets
+from pipeline.annotate.judge import check_rules, keep_rule, signals_needed
 from pipeline.context import Context, PartPlan
 from pipeline.dedup.settings import minhash_scheme
 from pipeline.pool import Job
@@ -75,14 +74,12 @@ def _plans(
             "language_model": context.recipe.language_model,
             "language_engine": root.language_engine,
             "scheme": scheme,
-            "sets": list(dict.fromkeys(["lengths", *signal_sets(rules.heuristics)]))
-            if rules
-            else ["lengths"],
+            "sets": signals_needed(rules),
             "quality_model": quality[0] if quality else None,
             "pii": list(source.pii),
         }
         if rules:
-            signal_rules(rules)  # says what is wrong before work starts
+            check_rules(rules)  # says what is wrong before work starts
         judged_by = rules.model_dump(mode="json") if rules else None
         blocklist = blocklists[source.filter] if rules else (None, None)
         for index, part in enumerate(parts):

@@ -5,8 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from classifiers.language import LanguageModel
+from classifiers.model_file import load_model
+from pipeline.annotate.judge import check_rules
+from pipeline.classifier_stage import training_sources, used_classifiers
+from pipeline.decontaminate_stage import benchmark_files, filter_settings
 from pipeline.errors import CrawlmixError, UsageError, as_user_error
-from pipeline.extract.html import extractor_version
+from pipeline.extract.html import check_extractor, extractor_version
 from pipeline.extract_stage import plan_parts
 from pipeline.recipe import Recipe
 from pipeline.storage.paths import is_remote, local_path
@@ -97,9 +101,18 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
         if tasks is not None:
             files = {task["file"]: task["size"] for task in tasks}
             sources.append(SourcePlan(name, source.format, len(files), len(tasks), sum(files.values())))
-    model = attempt("language_model", lambda: LanguageModel.load(recipe.language_model))
+    engine = root.language_engine
+    model = attempt("language_model", lambda: LanguageModel.load(recipe.language_model, engine=engine))
+    for name, rules in root.filters.items():
+        attempt(f"filters.{name}", lambda rules=rules: check_rules(rules))
+    for name in used_classifiers(root):
+        attempt(f"classifiers.{name}", lambda name=name: _check_classifier(recipe, name))
+    if root.decontaminate is not None:
+        wanted = root.decontaminate
+        attempt("decontaminate", lambda: (filter_settings(wanted), benchmark_files(recipe, wanted)))
     tokenizer = attempt("tokenizer", lambda: load_tokenizer(recipe.tokenizer))
-    extractor = attempt("extract.engine", lambda: extractor_version(root.extract.engine))
+    attempt("extract.engine", lambda: check_extractor(root.extract.engine))
+    extractor = extractor_version(root.extract.engine) if not problems else ""
     mixtures = {name: mixture.model_dump(mode="json") for name, mixture in root.mixtures.items()}
     needed = round(_DISK_FACTOR * sum(source.bytes for source in sources))
     free = None
@@ -125,3 +138,11 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
         needed,
         free,
     )
+
+
+def _check_classifier(recipe: Recipe, name: str) -> None:
+    path = recipe.root.classifiers[name].path
+    if path is None:
+        training_sources(recipe.root, name)
+    else:
+        load_model(recipe.base / path)

@@ -51,11 +51,11 @@ def training_sources(root: Root, name: str) -> tuple[list[str], list[str]]:
     for kind, sources in (("positives", positives), ("negatives", negatives)):
         if not sources:
             raise CrawlmixError(
-                f"classifiers.{name}: no source gives {kind}; name them, or mark sources with `role`"
+                f"no source gives {kind}; name them, or mark sources with `role`"
             )
     if both := set(positives) & set(negatives):
         raise CrawlmixError(
-            f"classifiers.{name}: source `{min(both)}` is among the positives and the negatives"
+            f"source `{min(both)}` is among the positives and the negatives"
         )
     return positives, negatives
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ class Recipe:
         return yaml.safe_dump(
             self.root.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
         )
+
+    def with_language_model(self, path: str | None) -> "Recipe":
+        """Return the recipe with another fastText language model; itself when `path` is None."""
+        if path is None:
+            return self
+        root = self.root.model_copy(update={"language_model": str(Path(path).resolve())})
+        return replace(self, root=root)
 
     @property
     def tokenizer(self) -> str:

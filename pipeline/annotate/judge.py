@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classifiers.keep import Cut, KeepRule, keep_mask
-from pipeline.annotate.rules import DECISIONS, Rule, apply_rules, preset_rules
+from pipeline.annotate.measure import Measures
+from pipeline.annotate.rules import DECISIONS, Rule, apply_rules, preset_rules, signal_sets
 from pipeline.annotate.url_rules import UrlRules, judge_urls
 from pipeline.errors import UsageError
 from pipeline.sections import Filter
@@ -30,6 +31,21 @@ def signal_rules(settings: Filter) -> tuple[Rule, ...]:
         rules[name] = replace(rules[name], min=bounds.min, max=bounds.max)
     own = [Rule(rule.name, rule.signal, rule.min, rule.max) for rule in settings.rules]
     return (*rules.values(), *own)
+
+
+def signals_needed(settings: Filter | None) -> list[str]:
+    """Sets of signals that a filter's presets need, each once; `lengths` always."""
+    return list(dict.fromkeys(["lengths", *(signal_sets(settings.heuristics) if settings else ())]))
+
+
+def check_rules(settings: Filter) -> None:
+    """Try the rules of a filter on no documents.
+
+    Raises:
+        UsageError: a rule or a signal that is not there; names the nearest.
+    """
+    columns = Measures(sets=signals_needed(settings)).schema().empty_table()
+    apply_rules(columns, signal_rules(settings))
 
 
 def judge(

@@ -26,6 +26,7 @@ What is done already and not affected by a changed recipe stays. BEAM_OPTIONS af
     default=None,
     help="Processes of the direct engine; default: one a core.",
 )
+@click.option("--lid-model", help="Another fastText language model than lid.176.ftz.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
@@ -34,6 +35,7 @@ def command(
     workspace: str,
     until: str | None,
     workers: int | None,
+    lid_model: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -45,7 +47,7 @@ def command(
     from pipeline.report.summary import summary
 
     outcome = build(
-        load_recipe(recipe),
+        load_recipe(recipe).with_language_model(lid_model),
         workspace,
         until=until,
         workers=workers or usable_cores(),

@@ -48,7 +48,7 @@ def scan_part(task: Task, report: Report) -> dict[str, Any]:
     found = add_counts(counts)
     arrays |= {"groups": np.array([groups]), "grams": found.grams, "documents": found.documents}
     with publish(task["hits"]) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub takes each array for `allow_pickle`
     write_json(task["output"], {"fingerprint": task["fingerprint"]})
     return {"fates": {"scanned": sum(len(arrays[f"rows_{group}"]) for group in range(groups))}}
 
