@@ -61,6 +61,11 @@ def index_bytes(lengths: Int64s, dtype: "np.dtype[Any]") -> bytes:
     return head + lengths.astype("<i4").tobytes() + offsets.tobytes() + documents.tobytes()
 
 
+def index_size(documents: int) -> int:
+    """Bytes of the index of a shard in which every document is one sequence."""
+    return _HEAD.size + 12 * documents + 8 * (documents + 1)
+
+
 def read_lengths(path: Path) -> Int64s:
     """Tokens of each document of a shard, (n,), from its `.idx`.
 
@@ -78,7 +83,7 @@ def read_lengths(path: Path) -> Int64s:
     magic, version, code, count, entries = _HEAD.unpack_from(data)
     if magic != MAGIC or version != VERSION or code not in DTYPE_CODES.values():
         raise MixtureError(f"{path}: not a shard index of version {VERSION} with uint16 or int32 tokens")
-    expected = _HEAD.size + 12 * count + 8 * entries
+    expected = index_size(count)
     if entries != count + 1 or len(data) != expected:
         raise MixtureError(
             f"{path}: expected {expected:,} bytes for {count:,} documents, found {len(data):,}"

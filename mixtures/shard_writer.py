@@ -16,8 +16,8 @@ from mixtures.manifest import MANIFEST, Manifest, ShardEntry, TokenizerId, renam
 
 Int64s = npt.NDArray[np.int64]
 Tokens = npt.NDArray[Any]
-# Writes the documents table of one shard under the (temporary) path that it is given.
-WriteDocuments = Callable[[Path], None]
+# Writes the documents table of one shard under the (temporary) path that it is given, beside the finished `.bin`.
+WriteDocuments = Callable[[Path, ShardEntry], None]
 
 SHARD_TOKENS = 100_000_000  # 200 MB of uint16
 _COPY_TOKENS = 1 << 22  # tokens hashed and written at once
@@ -102,16 +102,17 @@ class ShardFile:
         lengths = np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64)
         index = index_bytes(lengths, self._dtype)
         binary = self._stem.with_suffix(".bin")
+        entry = ShardEntry(binary.name, self.tokens, len(lengths), self._hash.hexdigest())
         rename_durably(self._temporary, binary)
         write_atomically(self._stem.with_suffix(".idx"), index)
         if write_documents is not None:
             table = documents_path(binary)
             temporary = table.with_name(f".{table.name}.tmp")
-            write_documents(temporary)
+            write_documents(temporary, entry)
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
             rename_durably(temporary, table)
-        return ShardEntry(binary.name, self.tokens, len(lengths), self._hash.hexdigest())
+        return entry
 
     def abort(self) -> None:
         """Give the shard up and leave nothing behind."""
@@ -226,7 +227,7 @@ class ShardWriter:
         first, end = self._documents, self._documents + self._pending
         table = self._documents_table
         self._entries.append(
-            self._open.close(None if table is None else lambda path: table(path, first, end))
+            self._open.close(None if table is None else lambda path, _: table(path, first, end))
         )
         self._open, self._documents, self._pending = None, end, 0
 

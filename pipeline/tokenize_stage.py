@@ -9,9 +9,9 @@ from pipeline.context import Context, PartPlan, StageRecord
 from pipeline.pool import Job
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import local_path
-from pipeline.storage.reading import exists
 from pipeline.tasks import Task
-from pipeline.tokenize.assemble import assemble, plan_shards
+from pipeline.tokenize.assemble import assemble
+from pipeline.tokenize.shard_plan import plan_shards
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
 from pipeline.workspace import PartState, fingerprint
 
@@ -65,26 +65,20 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
 def _write_shards(
     context: Context, name: str, stems: list[Path], tokenizer: Tokenizer, record: StageRecord
 ) -> None:
-    folder = context.workspace.path("shards", name)
+    settings = context.recipe.root.shards
     plan = plan_shards(
         name,
-        local_path(folder),
+        local_path(context.workspace.path("shards", name)),
         stems,
         tokenizer,
-        shard_tokens=context.recipe.root.shards.tokens,
+        shard_tokens=settings.tokens,
         seed=context.recipe.root.seed,
+        validation=settings.validation,
     )
-    told = context.workspace.read_json("shards", name, "manifest.json")
-    if told is not None and told["inputs"] == plan.inputs and _all_there(folder, told):
-        return
     begun = time.process_time()
-    assemble(plan)
-    record.done = max(record.done, 1)
-    record.cpu_seconds += time.process_time() - begun
-
-
-def _all_there(folder: str, manifest: dict[str, list[dict[str, str]]]) -> bool:
-    return all(exists(f"{folder}/{shard['file']}") for shard in manifest["shards"])
+    if assemble(plan).changed:
+        record.done = max(record.done, 1)
+        record.cpu_seconds += time.process_time() - begun
 
 
 def _clean_sources(context: Context, survivors: States) -> None:

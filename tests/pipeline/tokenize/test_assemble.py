@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from mixtures.shards import ShardSet
 from mixtures.split import is_validation
 from pipeline.errors import CrawlmixError
-from pipeline.tokenize.assemble import Plan, assemble, begin, finish, plan_shards, write_shard
+from pipeline.tokenize.assemble import assemble, begin, finish, write_shard
 from pipeline.tokenize.encoder import Encoder
 from pipeline.tokenize.part_tokens import PartTokens, pieces, table_path, tokens_path, write_part
+from pipeline.tokenize.shard_plan import Plan, plan_shards
 
 WORDS = ["the", "crawl", "gave", "pages", "and", "we", "kept", "it's", "42", "naïve", "日本", "<|endoftext|>"]
 
@@ -64,9 +65,8 @@ def without_tables(files: dict[str, bytes]) -> dict[str, bytes]:
 
 def test_shards_hold_the_documents_in_order(tmp_path: Path, encoder: Encoder) -> None:
     documents = texts(120)
-    manifest = assemble(plan(tmp_path, write_parts(tmp_path, documents, [30, 31, 80], encoder), encoder))[
-        "train"
-    ]
+    stems = write_parts(tmp_path, documents, [30, 31, 80], encoder)
+    manifest = assemble(plan(tmp_path, stems, encoder)).manifests["train"]
     expected = encoder.encode_batch(pa.array(documents))
     shards = ShardSet(tmp_path / "shards")
     assert np.array_equal(shards.tokens(0, len(shards)), expected.tokens)
@@ -132,8 +132,8 @@ def test_held_out_documents_are_in_the_validation_split_alone(tmp_path: Path, en
 def test_taking_a_page_out_changes_its_own_shard_alone(tmp_path: Path, encoder: Encoder) -> None:
     documents = texts(120)
     stems = write_parts(tmp_path, documents, [50], encoder)
-    before = assemble(plan(tmp_path, stems, encoder))["train"]
-    after = assemble(plan(tmp_path, stems, encoder, excluded={"d60", "d61"}))["train"]
+    before = assemble(plan(tmp_path, stems, encoder)).manifests["train"]
+    after = assemble(plan(tmp_path, stems, encoder, excluded={"d60", "d61"})).manifests["train"]
     changed = [one.file for one, other in zip(before.shards, after.shards, strict=True) if one != other]
     assert len(changed) in (1, 2)
     assert after.documents == before.documents - 2
@@ -151,7 +151,7 @@ def test_a_word_that_changes_within_the_same_length_is_seen(tmp_path: Path, enco
 
 def test_a_source_without_text_has_an_empty_manifest(tmp_path: Path, encoder: Encoder) -> None:
     stems = write_parts(tmp_path, ["", ""], [1], encoder)
-    manifest = assemble(plan(tmp_path, stems, encoder))["train"]
+    manifest = assemble(plan(tmp_path, stems, encoder)).manifests["train"]
     assert (manifest.tokens, manifest.documents, manifest.shards) == (0, 0, ())
 
 
@@ -181,3 +181,59 @@ def test_a_part_that_is_cut_missing_or_of_another_tokenizer_is_refused(
     table_path(stem).unlink()
     with pytest.raises(CrawlmixError, match=r"part-00000.parquet: cannot read the part's documents"):
         PartTokens(stem)
+
+
+def moments(folder: Path) -> dict[str, int]:
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_shards_that_are_there_are_not_written_again(tmp_path: Path, encoder: Encoder) -> None:
+    stems = write_parts(tmp_path, texts(120), [50], encoder)
+    options = {"validation": 0.2, "seed": 5}
+    whole = assemble(plan(tmp_path, stems, encoder, **options))
+    assert (whole.written, whole.changed) == (len(plan(tmp_path, stems, encoder, **options).tasks), True)
+    before, times = content(tmp_path / "shards"), moments(tmp_path / "shards")
+    again = assemble(plan(tmp_path, stems, encoder, **options))
+    assert (again.written, again.changed) == (0, False)
+    assert moments(tmp_path / "shards") == times
+    out = assemble(plan(tmp_path, stems, encoder, excluded={"d60", "another source's"}, **options))
+    assert out.written == 1
+    changed = {name for name, moment in moments(tmp_path / "shards").items() if times[name] != moment}
+    folder = "validation/" if is_validation(["d60"], seed=5, fraction=0.2)[0] else ""
+    assert {name.split(".")[0] for name in changed if "manifest" not in name} == {
+        f"{folder}shard-{next(n for n in range(99) if f'{folder}shard-{n:05d}.bin' in changed):05d}"
+    }
+    assemble(plan(tmp_path, stems, encoder, **options))
+    assert content(tmp_path / "shards") == before
+
+
+@pytest.mark.parametrize("damage", ["bin", "idx", "docs.parquet", "manifest"])
+def test_a_shard_that_was_cut_or_lost_is_written_again(tmp_path: Path, encoder: Encoder, damage: str) -> None:
+    stems = write_parts(tmp_path, texts(60), [], encoder)
+    assemble(plan(tmp_path, stems, encoder))
+    before = content(tmp_path / "shards")
+    path = tmp_path / "shards" / ("manifest.json" if damage == "manifest" else f"shard-00001.{damage}")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert assemble(plan(tmp_path, stems, encoder)).written == (0 if damage == "manifest" else 1)
+    assert content(tmp_path / "shards") == before
+
+
+def test_a_document_that_moved_to_another_part_is_told_in_the_tables(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    documents = texts(60)
+    assemble(plan(tmp_path, write_parts(tmp_path, documents, [], encoder), encoder))
+    before = content(tmp_path / "shards")
+    assemble(plan(tmp_path, write_parts(tmp_path, documents, [20], encoder), encoder))
+    after = content(tmp_path / "shards")
+    assert without_tables(after) == without_tables(before)
+    shards = ShardSet(tmp_path / "shards")
+    parts = pq.read_table(shards.documents_file(len(shards.manifest.shards) - 1))["part"].to_pylist()
+    assert set(parts) == {"part-00001"}
+
+
+def test_a_shard_whose_documents_were_all_taken_out_is_empty(tmp_path: Path, encoder: Encoder) -> None:
+    stems = write_parts(tmp_path, texts(20), [], encoder)
+    out = assemble(plan(tmp_path, stems, encoder, excluded={f"d{n}" for n in range(20)}))
+    assert {(shard.tokens, shard.documents) for shard in out.manifests["train"].shards} == {(0, 0)}
+    assert len(ShardSet(tmp_path / "shards")) == 0

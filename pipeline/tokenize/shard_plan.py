@@ -1,0 +1,180 @@
+"""Which documents each shard of a source holds, and a fingerprint of each shard to know it again by."""
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mixtures.mixture import VALIDATION
+from mixtures.shard_writer import SHARD_TOKENS, cut_shards
+from mixtures.split import is_validation
+from pipeline.errors import CrawlmixError
+from pipeline.tokenize.part_tokens import PART_DOCUMENTS, PartTokens
+from pipeline.tokenize.tokenizer import Tokenizer
+
+VERSION = 1  # of what the files of a shard hold for the same documents
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows [first, end) of a part's documents table."""
+
+    stem: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """All that a worker needs to write one shard."""
+
+    folder: str
+    split: str  # "train" or "validation"
+    index: int
+    slices: tuple[
+        Slice, ...
+    ]  # rows of the other split, empty and excluded ones are left out when it is written
+    fingerprint: str  # of all that decides its files: a shard that carries it is not written again
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The shards of one source: what to write, and what the manifests will say."""
+
+    source: str
+    folder: Path
+    tokenizer: Tokenizer
+    seed: int
+    validation: float  # share of documents held out
+    excluded: frozenset[str]  # ids of documents of this source that were taken out
+    inputs: str  # fingerprint
+    tasks: tuple[ShardTask, ...] = field(repr=False)
+
+
+def plan_shards(
+    source: str,
+    folder: Path,
+    stems: Sequence[Path],
+    tokenizer: Tokenizer,
+    *,
+    shard_tokens: int = SHARD_TOKENS,
+    seed: int = 0,
+    validation: float = 0.0,
+    excluded: Collection[str] = (),
+) -> Plan:
+    """Decide which documents each shard holds, from the parts' documents tables alone.
+
+    Excluded documents keep their place in this decision and are only not written: taking a page out changes the one
+    shard that held it. Memory: 17 bytes a document.
+
+    Args:
+        source: name of the source.
+        folder: of its shards; the validation split lies in a folder below.
+        stems: parts in order, as given to `write_part`.
+        tokenizer: that encoded them.
+        shard_tokens: target size of a shard.
+        seed: of the validation draw.
+        validation: share of documents held out, by a hash of their id.
+        excluded: ids of documents to leave out; those that the source does not have change nothing.
+
+    Raises:
+        CrawlmixError: a part is incomplete or was made by another tokenizer.
+    """
+    # Neither file names nor borders of parts enter `inputs`: the same documents give the same one.
+    names, contents = hashlib.sha256(), hashlib.sha256()
+    about = f"{source}\0{tokenizer.fingerprint}\0{tokenizer.vocabulary_size}\0{shard_tokens}\0{seed}\0{validation!r}"
+    digest = hashlib.sha256(about.encode())
+    value_set = pa.array(sorted(excluded), pa.string())
+    lengths, held, rows, out = [], [], [], set()
+    for stem in stems:
+        part = PartTokens(stem)
+        if part.fingerprint != tokenizer.fingerprint:
+            raise CrawlmixError(
+                f"{stem}: encoded by another tokenizer than `{tokenizer.name}`; tokenize it again"
+            )
+        table = part.columns("document_id", "content")
+        ids = table["document_id"]
+        lengths.append(part.lengths)
+        rows.append(len(part.lengths))
+        held.append(_held(ids, seed, validation))
+        if excluded:
+            out.update(ids.filter(pc.is_in(ids, value_set=value_set)).to_pylist())
+        digest.update(part.lengths.tobytes())
+        contents.update(table["content"].to_numpy().tobytes())
+        names.update("".join(f"{name}\0" for name in ids.to_pylist()).encode())
+    names.update("".join(f"\0{name}" for name in sorted(out)).encode())
+    digest.update(names.digest() + contents.digest())
+    every_length = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
+    every_held = np.concatenate(held) if held else np.zeros(0, dtype=bool)
+    borders = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]) if rows else np.zeros(1, dtype=np.int64)
+    tasks: list[ShardTask] = []
+    for split, mine in (("train", ~every_held), (VALIDATION, every_held)):
+        documents = np.flatnonzero(mine & (every_length > 0))
+        cuts = cut_shards(every_length[documents], shard_tokens)
+        for index, (first, end) in enumerate(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)):
+            slices = _slices(int(documents[first]), int(documents[end - 1]) + 1, borders, stems)
+            place = str(folder if split == "train" else folder / VALIDATION)
+            tasks.append(ShardTask(place, split, index, slices, ""))
+    plan = Plan(source, folder, tokenizer, seed, validation, frozenset(out), digest.hexdigest(), tuple(tasks))
+    return replace(plan, tasks=tuple(replace(task, fingerprint=_fingerprint(plan, task)) for task in tasks))
+
+
+def kept_rows(plan: Plan, task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]]:
+    """Rows of each slice that belong to the shard: of its split, with tokens, and not taken out.
+
+    Yields:
+        the part; (n,) rows of its documents table, ascending.
+    """
+    for piece in task.slices:
+        part = PartTokens(Path(piece.stem))
+        keep = np.zeros(len(part.lengths), dtype=bool)
+        keep[piece.first : piece.end] = True
+        keep &= part.lengths > 0
+        if plan.validation or plan.excluded:
+            ids = part.columns("document_id")["document_id"]
+            held = _held(ids, plan.seed, plan.validation)
+            keep &= held if task.split == VALIDATION else ~held
+            out = pc.is_in(ids, value_set=pa.array(sorted(plan.excluded), pa.string()))
+            keep &= ~out.to_numpy().astype(bool)
+        yield part, np.flatnonzero(keep)
+
+
+def _held(ids: pa.ChunkedArray, seed: int, validation: float) -> Bools:
+    if not validation:
+        return np.zeros(len(ids), dtype=bool)
+    return is_validation(ids.to_pylist(), seed=seed, fraction=validation)
+
+
+def _fingerprint(plan: Plan, task: ShardTask) -> str:
+    """Hash the documents of a shard and where they lie, which its documents table tells as well."""
+    tokenizer = plan.tokenizer
+    digest = hashlib.sha256(
+        f"{VERSION}\0{tokenizer.fingerprint}\0{tokenizer.vocabulary_size}\0{tokenizer.eos_id}".encode()
+    )
+    for part, rows in kept_rows(plan, task):
+        table = part.columns(*PART_DOCUMENTS.names).take(pa.array(rows))
+        digest.update(f"\0{part.stem.name}\0{len(rows)}\0".encode())
+        digest.update("".join(f"{name}\0" for name in table["document_id"].to_pylist()).encode())
+        for column in PART_DOCUMENTS.names[1:]:
+            digest.update(table[column].to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _slices(first: int, end: int, borders: Int64s, stems: Sequence[Path]) -> tuple[Slice, ...]:
+    """Split documents [first, end) of the whole source at the borders of its parts."""
+    slices = []
+    part = int(np.searchsorted(borders, first, side="right")) - 1
+    while first < end:
+        stop = min(end, int(borders[part + 1]))
+        if stop > first:
+            slices.append(Slice(str(stems[part]), first - int(borders[part]), stop - int(borders[part])))
+        first, part = stop, part + 1
+    return tuple(slices)
