@@ -21,6 +21,7 @@ _COMMANDS = {
     "trace": ("trace", "Show the documents behind a training sample."),
     "classifier": ("classifier", "Train, evaluate and use quality classifiers."),
     "mixture": ("mixture", "Plan and verify mixtures."),
+    "webtext": ("webtext", "Turn Reddit's submission dumps into a table of links."),
     "export-shards": ("export_shards", "Write token shards in the forms that other trainers read."),
 }
 

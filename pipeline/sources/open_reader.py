@@ -21,6 +21,19 @@ class ReaderOptions:
     fields: JsonlFields = field(default_factory=JsonlFields)  # of jsonl and parquet
 
 
+def _mediawiki(part: FileRange, _options: ReaderOptions) -> Reader:
+    # Late, as that of books: not every build needs their parsers.
+    from pipeline.sources.mediawiki import MediaWikiReader
+
+    return MediaWikiReader(part)
+
+
+def _books(part: FileRange, _options: ReaderOptions) -> Reader:
+    from pipeline.sources.books import BooksReader
+
+    return BooksReader(part)
+
+
 _READERS: Final[dict[str, Callable[[FileRange, ReaderOptions], Reader]]] = {
     "warc": lambda part, _: WarcReader(part),
     "wet": lambda part, _: WarcReader(part),
@@ -28,6 +41,8 @@ _READERS: Final[dict[str, Callable[[FileRange, ReaderOptions], Reader]]] = {
     "jsonl": lambda part, options: JsonlReader(part, options.fields),
     "parquet": lambda part, options: ParquetReader(part, options.fields),
     "text": lambda part, _: TextReader(part),
+    "mediawiki": _mediawiki,
+    "books": _books,
 }
 FORMATS: Final = tuple(_READERS)
 
@@ -50,7 +65,8 @@ def is_splittable(format: str, head: bytes) -> bool:  # noqa: A002 - the recipe'
     """Say whether a file may be read in byte ranges.
 
     Web archives may, whatever their compression: where records share one member, the range that holds the
-    member's start gets them all and the others are empty. JSON lines may where they are not compressed.
+    member's start gets them all and the others are empty. JSON lines may where they are not compressed, dumps of
+    MediaWiki also where they are bzip2.
 
     Args:
         format: as in the recipe.
@@ -58,4 +74,6 @@ def is_splittable(format: str, head: bytes) -> bool:  # noqa: A002 - the recipe'
     """
     if format in {"warc", "wet", "arc"}:
         return True
-    return format == "jsonl" and not head.startswith(_STREAMS) and not _SKIPPABLE.match(head)
+    if format == "mediawiki" and head.startswith(b"BZh"):
+        return True
+    return format in {"jsonl", "mediawiki"} and not head.startswith(_STREAMS) and not _SKIPPABLE.match(head)
