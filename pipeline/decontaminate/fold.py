@@ -41,6 +41,9 @@ _AMPERSAND = ord("&")
 _MAX_RUN = 256  # characters composed at once: Python sorts a run of marks in time that grows with its square
 
 
+_Changes = dict[tuple[int, int], bytes]  # byte range -> its new bytes
+
+
 class Folded(NamedTuple):
     """n texts in their common form, in the order given."""
 
@@ -111,13 +114,14 @@ def fold_one(data: Bytes) -> tuple[Bytes, list[Edits]]:
         leads, kinds = _classes(data)
     plain = data.copy()
     _in_place(plain, leads, kinds)
-    marks = leads[kinds >= COMPOSE]
-    if len(marks):
-        runs = [] if _is_composed(data, marks, kinds) else _composed(data, marks)
-        if runs:
-            places = np.array([span for span, _ in runs], np.int64)
-            plain, edit = apply_edits(plain, places[:, 0], places[:, 1], [new for _, new in runs])
-            edits.append(edit)
+    composed = _composed(data, leads[kinds == COMPOSE])
+    changes = _resized(data, leads[kinds == RESIZE], {begin for begin, _ in composed}) | composed
+    if changes:
+        places = np.array(sorted(changes), np.int64)
+        plain, edit = apply_edits(
+            plain, places[:, 0], places[:, 1], [changes[span] for span in sorted(changes)]
+        )
+        edits.append(edit)
     return plain, edits
 
 
@@ -196,38 +200,44 @@ def _unescape(entity: bytes) -> bytes | None:
     return found.encode("utf-8", "replace")
 
 
-def _is_composed(data: Bytes, marks: Offsets, kinds: Bytes) -> bool:
-    """Whether nothing is left to do; most texts in scripts that use marks are composed as far as they can be."""
-    if np.any(kinds == RESIZE):
-        return False
-    stops = marks + _widths(data[marks])
-    runs = np.concatenate([[0], np.cumsum(marks[1:] != stops[:-1])])
-    if len(marks) > _MAX_RUN and np.any(runs[_MAX_RUN:] == runs[:-_MAX_RUN]):
-        return False
-    return unicodedata.is_normalized("NFC", data.tobytes().decode())
-
-
-def _composed(data: Bytes, marks: Offsets) -> list[tuple[tuple[int, int], bytes]]:
-    """Find runs of one character and the marks after it whose common form is another: (byte range, new bytes)."""
+def _composed(data: Bytes, marks: Offsets) -> _Changes:
+    """Find what NFC changes: runs of a character and the marks after it."""
+    if not len(marks):
+        return {}
     stops = marks + _widths(data[marks])
     apart = np.flatnonzero(marks[1:] != stops[:-1]) + 1
     firsts = np.concatenate([[0], apart])
     lasts = np.append(apart, len(marks)) - 1
-    found = []
+    # Most texts in scripts that use marks are composed as far as they can be.
+    short = int((lasts - firsts).max()) < _MAX_RUN
+    if short and unicodedata.is_normalized("NFC", data.tobytes().decode()):
+        return {}
+    found: _Changes = {}
     for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        begin = int(marks[first])
-        before = begin - 1
-        while before > 0 and data[before] & 0xC0 == 0x80:
-            before -= 1
-        begin = max(before, 0)
+        begin = max(int(marks[first]) - 1, 0)
+        while begin > 0 and data[begin] & 0xC0 == 0x80:
+            begin -= 1
         for cut in range(first, last + 1, _MAX_RUN):
             end = int(stops[min(cut + _MAX_RUN - 1, last)])
-            old = data[begin:end].tobytes()
-            new = "".join(map(_plain, unicodedata.normalize("NFC", old.decode()))).encode()
-            if new != old:
-                found.append(((begin, end), new))
+            _compose(data, begin, end, found)
             begin = end
     return found
+
+
+def _compose(data: Bytes, begin: int, end: int, found: _Changes) -> None:
+    old = data[begin:end].tobytes().decode()
+    new = unicodedata.normalize("NFC", old)
+    if new == old:
+        return
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    found[begin + len(old[:same].encode()), end] = "".join(map(_plain, new[same:])).encode()
+
+
+def _resized(data: Bytes, capitals: Offsets, done: set[int]) -> _Changes:
+    spans = zip(capitals.tolist(), (capitals + _widths(data[capitals])).tolist(), strict=True)
+    return {(a, b): _plain(data[a:b].tobytes().decode()).encode() for a, b in spans if a not in done}
 
 
 def _plain(character: str) -> str:
