@@ -75,7 +75,7 @@ class Context:
         record.parts = max(record.parts, len(plans))
         if not todo:
             return
-        import_beam()
+        import_beam(self.beam_options)
         from pipeline.stage import run_jobs
 
         self.progress.begin(stage, len(todo), sum(plan.size for plan in todo))
