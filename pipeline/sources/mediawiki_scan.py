@@ -60,7 +60,7 @@ class PageScan:
         for piece in self._pieces:
             if not self._plain and piece.offset >= self._end and self.next_offset is None:
                 self.next_offset = piece.offset
-            if self.next_offset is not None and self._open is None:
+            if self.next_offset is not None and not self._awaits_more():
                 return
             if self.first_offset is None and self.next_offset is None and not self._plain:
                 self.first_offset = piece.offset
@@ -73,12 +73,22 @@ class PageScan:
             self._blocks.append(piece)
             self._buffer += piece.data
             yield from self._search()
-            if self.next_offset is not None and self._open is None:
+            if self.next_offset is not None and not self._awaits_more():
                 return
         if self._open is None:
             self._pass(len(self._buffer))
         yield from self._close_gap()
         yield from self._break(self._blocks[-1].end if self._blocks else 0)
+
+    def _awaits_more(self) -> bool:
+        """Say whether a page of this range is open, or may have begun with the last bytes of a piece."""
+        if self._open is not None:
+            return True
+        tail = self._buffer[-_OVERLAP:]
+        begun = next(
+            (size for size in range(min(5, len(tail)), 0, -1) if b"<page>".startswith(tail[-size:])), 0
+        )
+        return begun > 0 and not self._plain and self._place(len(self._buffer) - begun) < self._end
 
     def _search(self) -> Iterator[RawPage | Skipped]:
         """Give out the pages that end in the buffer; leave in it the open one, or what may be half a border."""

@@ -153,8 +153,7 @@ def _line(line: str) -> str:
     if item is None:
         return _inline(line).strip()
     content = _inline(line[item.end() :]).strip()
-    marks = item[1].rstrip(":;")
-    return f"{'  ' * (min(len(marks), 10) - 1)}\u2022 {content}" if marks and content else content
+    return f"\u2022 {content}" if content and item[1].rstrip(":;") else content
 
 
 def _inline(text: str) -> str:
