@@ -44,10 +44,10 @@ _NOTE: Final = re.compile(
 )
 _BRACKETED: Final = re.compile(
     r"[ \t]*\[(?:transcriber|project gutenberg (?:editor|transcriber))(?:'|\u2019)?s?(?:'|\u2019)?[ \t]+(?:end[ -]?)?(?:note|comment)s?"
-    rf"[^\[\]]{{0,{_NOTE_CHARS}}}\]",
+    rf"[^\[\]]{{0,{_NOTE_CHARS}}}\](?:[ \t]*\n{{1,2}})?",
     re.IGNORECASE,
 )
-_BOX: Final = re.compile(r"(?:^[ \t]*[+|][^\n]*[+|][ \t]*(?:\n|\Z)){2,}", re.MULTILINE)
+_BOX: Final = re.compile(r"(?:^[ \t]*[+|][^\n]*[+|][ \t]*(?:\n|\Z)){2,}\n?", re.MULTILINE)
 _SECTION: Final = re.compile(r"\n(?:[ \t]*\n){2,}")  # two blank lines: a paragraph has one
 _PARAGRAPH: Final = re.compile(r"\n[ \t]*\n")
 
@@ -65,11 +65,17 @@ def without_gutenberg(text: str) -> str:
     is_marked = start > 0 or stop < len(text)
     if not is_marked and "ranscriber" not in text and "RANSCRIBER" not in text:
         return text
-    body = _BRACKETED.sub("", text[start:stop])
-    body = _BOX.sub(lambda box: "\n" if "transcriber" in box[0].lower() else box[0], body)
+    body = _BRACKETED.sub(_gap, text[start:stop])
+    body = _BOX.sub(lambda box: _gap(box) if "transcriber" in box[0].lower() else box[0], body)
     sections = [section.strip("\n") for section in _SECTION.split(body)]
     sections = _without_notes([section for section in sections if section.strip()], credits=is_marked)
     return _without_last_note("\n\n\n".join(sections))
+
+
+def _gap(note: re.Match[str]) -> str:
+    """Close up where a note stood: a note on lines of its own takes its line ends along."""
+    alone = note.start() == 0 or note.string[note.start() - 1] == "\n"
+    return "" if alone else note[0][len(note[0].rstrip("\n")) :]
 
 
 def _body(text: str) -> tuple[int, int]:
@@ -110,9 +116,10 @@ def _without_notes(sections: list[str], *, credits: bool) -> list[str]:  # noqa:
 def _without_last_note(text: str) -> str:
     """Cut off a note that ends a book whose sections nothing tells apart: from its heading, alone on a line."""
     for found in _NOTE.finditer(text, len(text) - len(text) // 10):
-        begins = text.rfind("\n", 0, found.start()) + 1
+        word = found.end() - len(found[0].lstrip())
+        begins = text.rfind("\n", 0, word) + 1
         stop = text.find("\n", found.end())
-        if not text[begins : found.start()].strip() and not text[found.end() : stop].strip(" :.*_="):
+        if not text[begins:word].strip(" *_=") and not text[found.end() : stop].strip(" :.*_="):
             return text[:begins].rstrip()
     return text
 
