@@ -125,6 +125,8 @@ class Context:
     def clean(self, table: str, parts: Mapping[str, int]) -> None:
         """Remove the parts of `table` that the recipe does not have any more."""
         for source in list_dir(self.workspace.path(table)):
+            if exists(self.workspace.path(table, source)):
+                continue  # a file about the whole table
             for name in list_dir(self.workspace.path(table, source)):
                 number = name.removeprefix("part-").split(".")[0]
                 if not number.isdigit() or int(number) >= parts.get(source, 0):

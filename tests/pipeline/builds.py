@@ -21,6 +21,7 @@ filters:
 classifiers:
   good: {documents_per_class: 100}
 dedup: {priority: [webtext2, books, crawl]}
+decontaminate: {benchmarks: [benchmarks/*.jsonl.gz]}
 mixtures:
   m: {weights: {crawl: 60, webtext2: 22, books: 16}, sequence_length: 128, tokens: 50k}
 shards: {tokens: 20k}

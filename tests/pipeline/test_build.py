@@ -13,7 +13,7 @@ from pipeline.errors import CrawlmixError, UsageError
 from pipeline.recipe import parse_recipe
 from tests.pipeline.builds import RECIPE, run, sample, tree
 
-TABLES = ("documents", "annotations", "duplicates")
+TABLES = ("documents", "annotations", "duplicates", "contamination")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_every_record_has_exactly_one_fate(built):
             source["failed"].values()
         )
         tables = [rows(workspace, table, name) for table in TABLES]
-        assert [len(table) for table in tables] == [source["records"]] * 3
+        assert [len(table) for table in tables] == [source["records"]] * len(TABLES)
         fates = [
             next((row["fate"] for row in aligned if row["fate"] != "kept"), "kept")
             for aligned in zip(*tables, strict=True)
@@ -89,6 +89,23 @@ def test_foreign_pages_spam_and_copies_are_removed_with_their_rules(crawl, built
         row["id"] for source in ("crawl", "webtext2", "books") for row in rows(workspace, "documents", source)
     }
     assert all(row["duplicate_of"] in ids and row["similarity"] >= 0.7 for row in duplicates)
+
+
+def test_planted_benchmark_text_is_cut_out_of_the_tokens(crawl, built):
+    workspace, _ = built
+    told = json.loads((crawl / "manifest.json").read_text())
+    planted = {page["id"] for page in told["pages"] if page["kind"] == "benchmark"}
+    shards = [row for row in pq.read_table(workspace / "shards/crawl/shard-00000.docs.parquet").to_pylist()]
+    for index in range(1, 99):
+        path = workspace / f"shards/crawl/shard-{index:05d}.docs.parquet"
+        if path.exists():
+            shards += pq.read_table(path).to_pylist()
+    pieces = {row["document_id"] for row in shards if row["document_id"].partition("#")[0] in planted}
+    assert pieces
+    assert all("#" in name for name in pieces)
+    report = json.loads((workspace / "contamination/benchmarks.json").read_text())
+    assert report["documents"]["split"] == len(planted)
+    assert all(found["dirty_after"] == 0 for found in report["benchmarks"].values())
 
 
 def test_a_finished_build_does_nothing(crawl, built):
