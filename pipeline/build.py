@@ -108,7 +108,7 @@ def _claim(workspace: Workspace, recipe: Recipe) -> None:
         names = [
             name
             for name in list_dir(workspace.root)
-            if name not in {".lock", ".work", "recipe.json"} | _TABLES
+            if name not in {".lock", ".work", "recipe.json", "excluded.json"} | _TABLES
         ]
         if names:
             raise UsageError(
@@ -132,12 +132,7 @@ def _run_stages(context: Context, last: str) -> Outcome:
     wanted = STAGES[: STAGES.index(last) + 1]
 
     def note(name: str, run: Callable[[], States]) -> States:
-        stages[name] = run()
-        ledger = make_ledger(stages)
-        context.progress.say(_summary(context, ledger["stages"][name]))
-        if context.records[-1].done:
-            _write_state(context, ledger, None)  # the dataset of an earlier build is not this one's
-        return stages[name]
+        return _note(context, stages, name, run)
 
     documents = note("extract", lambda: extract_stage.run(context))
     # Each stage is imported when its turn comes: together they bring a second of imports (scipy, fastText, ...).
@@ -159,20 +154,69 @@ def _run_stages(context: Context, last: str) -> Outcome:
 
         survivors = note("decontaminate", lambda: decontaminate_stage.run(context, duplicates, tables))
         tables = (*tables, "contamination")
-    ledger = make_ledger(stages)
-    digest = None
     if "tokenize" in wanted:
-        from pipeline import tokenize_stage
+        return finish(context, stages, survivors, tables, mix="mix" in wanted)
+    return _end(context, make_ledger(stages), None)
 
-        tokenize_stage.run(context, survivors, tables)
-        context.progress.say(_plain_summary(context))
-    if "mix" in wanted:
+
+def finish(
+    context: Context,
+    stages: dict[str, States],
+    survivors: States,
+    tables: tuple[str, ...],
+    *,
+    mix: bool = True,
+    tokenizer: str | None = None,
+) -> Outcome:
+    """Do what follows when it is known which documents stay: shards, without those taken out by hand, and mixtures.
+
+    Args:
+        context: of the build.
+        stages: states of the earlier stages, in order, for the ledger.
+        survivors: states of the last of them.
+        tables: row-aligned tables whose `fate` must be `kept`, `documents` first.
+        mix: go on to mixtures and the dataset digest.
+        tokenizer: instead of the recipe's.
+    """
+    from pipeline import exclude_stage, tokenize_stage
+    from pipeline.exclusions import Exclusions
+
+    exclusions = Exclusions.read(context.workspace)
+    if exclusions.documents:
+        _note(
+            context,
+            stages,
+            exclude_stage.NAME,
+            lambda: exclude_stage.run(context, survivors, tables, exclusions),
+        )
+    tokenize_stage.run(context, survivors, tables, exclusions, tokenizer=tokenizer)
+    context.progress.say(_plain_summary(context))
+    digest = None
+    if mix:
         from pipeline import mix_stage
 
         mix_stage.run(context)
         context.progress.say(_plain_summary(context))
         digest = dataset_digest(context.workspace)
         _drop_work(context)
+    return _end(context, make_ledger(stages), digest)
+
+
+def _note(context: Context, stages: dict[str, States], name: str, run: Callable[[], States]) -> States:
+    stages[name] = run()
+    ledger = make_ledger(stages)
+    context.progress.say(_summary(context, ledger["stages"][name]))
+    if context.records[-1].done:
+        _write_state(context, ledger, None)  # the dataset of an earlier build is not this one's
+    return stages[name]
+
+
+def _end(context: Context, ledger: Ledger, digest: str | None) -> Outcome:
+    if digest is not None:
+        from pipeline import report_stage
+
+        report_stage.run(context, _state(context, digest), ledger)
+        context.progress.say(_plain_summary(context))
     _write_state(context, ledger, digest)
     return Outcome(
         ledger, digest, sum(record.done for record in context.records), [asdict(r) for r in context.records]
@@ -206,7 +250,20 @@ def _share_failed(ledger: Ledger) -> float:
 
 def _write_state(context: Context, ledger: Ledger, digest: str | None) -> None:
     workspace, recipe = context.workspace, context.recipe
-    before = workspace.read_json("build.json") or {}
+    state = _state(context, digest)
+    if state != workspace.read_json("build.json"):
+        write_json(workspace.path("build.json"), state)
+    if workspace.read_json("ledger.json") != ledger:
+        write_json(workspace.path("ledger.json"), ledger)
+    written = recipe.to_yaml()
+    if workspace.read_text("recipe.yaml") != written:
+        write_text(workspace.path("recipe.yaml"), written)
+
+
+def _state(context: Context, digest: str | None) -> dict[str, Any]:
+    """What build.json says of this build."""
+    recipe = context.recipe
+    before = context.workspace.read_json("build.json") or {}
     old = {stage["name"]: stage for stage in before.get("stages", [])}
     stages = []
     for record in context.records:
@@ -215,7 +272,7 @@ def _write_state(context: Context, ledger: Ledger, digest: str | None) -> None:
         if not record.done and previous and previous["fingerprint"] == record.fingerprint:
             told = previous  # what making it took, not what finding it took
         stages.append(told)
-    state = {
+    return {
         "name": recipe.root.name,
         "dataset_digest": digest,
         "recipe_digest": recipe.digest,
@@ -227,10 +284,3 @@ def _write_state(context: Context, ledger: Ledger, digest: str | None) -> None:
         },
         "stages": stages,
     }
-    if state != before:
-        write_json(workspace.path("build.json"), state)
-    if workspace.read_json("ledger.json") != ledger:
-        write_json(workspace.path("ledger.json"), ledger)
-    written = recipe.to_yaml()
-    if workspace.read_text("recipe.yaml") != written:
-        write_text(workspace.path("recipe.yaml"), written)

@@ -4,8 +4,10 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from mixtures.mixture import VALIDATION
 from pipeline.annotate.trained_text import text_edits
 from pipeline.context import Context, PartPlan, StageRecord
+from pipeline.exclusions import Exclusions
 from pipeline.pool import Job
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import local_path
@@ -14,27 +16,42 @@ from pipeline.tokenize.assemble import assemble
 from pipeline.tokenize.shard_plan import plan_shards
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
 from pipeline.workspace import PartState, fingerprint
+from pipeline.workspace_tokenizer import keep_tokenizer
 
 VERSION = 2
 
 States = dict[str, list[PartState]]
 
 
-def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
+def run(
+    context: Context,
+    survivors: States,
+    tables: tuple[str, ...],
+    exclusions: Exclusions,
+    *,
+    tokenizer: str | None = None,
+) -> None:
     """Tokenize what is left, and write the shards of every source.
 
     Args:
         context: of the build.
         survivors: states of the last stage that removes documents, by source.
         tables: whose `fate` must be `kept`, `documents` first.
+        exclusions: documents to leave out of the shards; they are tokenized, so that letting them back in is cheap.
+        tokenizer: `gpt2` or a path, instead of the recipe's.
+
+    Raises:
+        CrawlmixError: a part could not be made.
+        UsageError: the tokenizer cannot be used.
     """
     record, start = context.begin("tokenize")
-    tokenizer = load_tokenizer(context.recipe.tokenizer)
+    tokenizer = tokenizer or context.recipe.tokenizer
+    loaded = load_tokenizer(tokenizer)
     plans = []
     for name, parts in survivors.items():
         edits = asdict(text_edits(context.recipe.root, name))
         for index, part in enumerate(parts):
-            own = fingerprint(VERSION, part.fingerprint, tokenizer.fingerprint, edits)
+            own = fingerprint(VERSION, part.fingerprint, loaded.fingerprint, edits)
             stem = context.workspace.work("tokens", name, f"part-{index:05d}")
             task: Task = {
                 "kind": "tokenize_part",
@@ -46,24 +63,34 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> None:
                 else None,
                 "stem": stem,
                 "output": f"{stem}.json",
-                "tokenizer": context.recipe.tokenizer,
+                "tokenizer": tokenizer,
                 "fingerprint": own,
             }
             plans.append(PartPlan(name, index, task["output"], own, Job(task)))
-    record.fingerprint = fingerprint([plan.fingerprint for plan in plans], context.recipe.root.shards.tokens)
+    record.fingerprint = fingerprint(
+        [plan.fingerprint for plan in plans],
+        context.recipe.root.shards.model_dump(mode="json"),
+        exclusions.fingerprint,
+    )
     context.clean(".work/tokens", {name: len(parts) for name, parts in survivors.items()})
     _clean_sources(context, survivors)
     context.make_files("tokenize", plans, record)
+    keep_tokenizer(context.workspace, tokenizer)
     for name, parts in survivors.items():
         stems = [
             local_path(context.workspace.work("tokens", name, f"part-{i:05d}")) for i in range(len(parts))
         ]
-        _write_shards(context, name, stems, tokenizer, record)
+        _write_shards(context, name, stems, loaded, record, exclusions.ids(name))
     record.seconds = time.monotonic() - start
 
 
 def _write_shards(
-    context: Context, name: str, stems: list[Path], tokenizer: Tokenizer, record: StageRecord
+    context: Context,
+    name: str,
+    stems: list[Path],
+    tokenizer: Tokenizer,
+    record: StageRecord,
+    excluded: frozenset[str],
 ) -> None:
     settings = context.recipe.root.shards
     plan = plan_shards(
@@ -74,6 +101,7 @@ def _write_shards(
         shard_tokens=settings.tokens,
         seed=context.recipe.root.seed,
         validation=settings.validation,
+        excluded=excluded,
     )
     begun = time.process_time()
     if assemble(plan).changed:
@@ -84,5 +112,7 @@ def _write_shards(
 def _clean_sources(context: Context, survivors: States) -> None:
     for name in list_dir(context.workspace.path("shards")):
         if name not in survivors:
-            for file in list_dir(context.workspace.path("shards", name)):
-                remove(context.workspace.path("shards", name, file))
+            for place in (("shards", name, VALIDATION), ("shards", name)):
+                for file in list_dir(context.workspace.path(*place)):
+                    if file != VALIDATION:
+                        remove(context.workspace.path(*place, file))
