@@ -22,7 +22,7 @@ from pipeline.pool import Job
 from pipeline.recipe import Recipe
 from pipeline.sections import Decontaminate
 from pipeline.storage.publish import publish, write_json, write_text
-from pipeline.storage.reading import open_input
+from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import Task
 from pipeline.workspace import PartState, fingerprint
 
@@ -69,12 +69,14 @@ def run(context: Context, survivors: States, tables: tuple[str, ...]) -> States:
     context.make_files("decontaminate-scan", scans, record)
     counts = add_counts(read_counts(plan.job.whole["hits"]) for plan in scans)
     common = common_grams(counts, settings.max_documents)
-    common_file = f"{folder}/common.npy"
-    with publish(common_file) as temporary, temporary.open("wb") as stream:
-        np.save(stream, common, allow_pickle=False)
+    ignored = fingerprint(common.tolist())
+    common_file = f"{folder}/common-{ignored}.npy"
+    if not exists(common_file):
+        with publish(common_file) as temporary, temporary.open("wb") as stream:
+            np.save(stream, common, allow_pickle=False)
     decisions = []
     for plan in scans:
-        own = fingerprint(VERSION, plan.fingerprint, asdict(settings), fingerprint(common.tolist()))
+        own = fingerprint(VERSION, plan.fingerprint, asdict(settings), ignored)
         task = {
             **plan.job.whole,
             "kind": "decontaminate_part",
