@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ class Recipe:
     root: Root
     base: Path
     file: str
+    lines: Mapping[Path_, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def place(self, *path: str | int) -> str:
+        """Name a key for a message: file, line, dotted key."""
+        return f"{self.file}:{_line(path, self.lines)}: {_dotted(path)}"
 
     @property
     def digest(self) -> str:
@@ -134,11 +140,44 @@ def parse_recipe(text: str, *, base: Path, file: str = "recipe") -> Recipe:
     data = _substitute(data, (), lines, file, problems)
     if problems:
         raise UsageError("\n".join(problems))
-    try:
-        root = Root.model_validate(data)
-    except ValidationError as error:
-        raise UsageError("\n".join(_explain(error, lines, file))) from None
-    return Recipe(root, base, file)
+    return Recipe(_validate(data, lines, file), base, file, lines)
+
+
+def _validate(data: dict[str, Any], lines: dict[Path_, int], file: str) -> Root:
+    """Check all: a section with an unknown key is looked at again without it, for its other mistakes."""
+    messages: list[str] = []
+    while True:
+        try:
+            root = Root.model_validate(data)
+        except ValidationError as error:
+            unknown = [place for item in error.errors() if (place := _unknown_key(item))]
+            found = _explain(error, lines, file)
+        else:
+            unknown, found = [], []
+        messages += [message for message in found if message not in messages]
+        before = data
+        for place in unknown:
+            data = _without(data, place)
+        if data == before:
+            if messages:
+                raise UsageError("\n".join(messages))
+            return root
+
+
+def _unknown_key(item: Any) -> Path_ | None:
+    found = re.match(r"Value error, unknown key `([^`]*)`", item["msg"])
+    return (*item["loc"], found[1]) if found else None
+
+
+def _without(value: Any, path: Path_) -> Any:
+    step, *rest = path
+    if isinstance(value, list):
+        return [_without(item, tuple(rest)) if i == step else item for i, item in enumerate(value)]
+    return {
+        key: _without(item, tuple(rest)) if rest and key == step else item
+        for key, item in value.items()
+        if rest or str(key) != step
+    }
 
 
 def _collect_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int]) -> None:
@@ -181,10 +220,10 @@ def _explain(error: ValidationError, lines: dict[Path_, int], file: str) -> list
     for item in error.errors(include_url=False):
         path: Path_ = tuple(item["loc"])
         message = item["msg"].removeprefix("Value error, ")
-        unknown = re.match(r"unknown key `([^`]*)`", message)
-        place = (*path, unknown[1]) if unknown else path
-        while place and place not in lines:
-            place = place[:-1]
+        if not path and item["type"] == "value_error" and not _unknown_key(item):
+            messages += [_located(line, lines, file) for line in message.split("\n")]
+            continue
+        place = _unknown_key(item) or path
         if item["type"] == "missing":
             message = f"`{path[-1]}` is missing here"
             path = path[:-1]
@@ -193,8 +232,21 @@ def _explain(error: ValidationError, lines: dict[Path_, int], file: str) -> list
             shown = "" if isinstance(found, (dict, list)) and len(str(found)) > 60 else f", found {found!r}"
             message = message[0].lower() + message[1:] + ("" if item["type"] == "value_error" else shown)
         where = _dotted(path)
-        messages.append(f"{file}:{lines.get(place, 1)}: {where + ': ' if where else ''}{message}")
+        messages.append(f"{file}:{_line(place, lines)}: {where + ': ' if where else ''}{message}")
     return messages
+
+
+def _located(message: str, lines: dict[Path_, int], file: str) -> str:
+    """Add file and line to a finding about several sections, which begins with the key it is about."""
+    where = message.partition(": ")[0]
+    path = next((path for path in lines if _dotted(path) == where), ())
+    return f"{file}:{_line(path, lines)}: {message}"
+
+
+def _line(path: Path_, lines: Mapping[Path_, int]) -> int:
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 1)
 
 
 def _dotted(path: Path_) -> str:

@@ -215,10 +215,27 @@ class Dedup(Section):
         100_000_000, description="edges that one process joins; beyond, rounds of Beam jobs"
     )
 
+    urls: bool = Field(
+        False, description="first: of pages with one address, spelt canonically, the best stays"
+    )
+    against: str | None = Field(
+        None, description="workspace of a finished build: what it holds is dropped, by its stored keys alone"
+    )
+    keep_reference: bool = Field(
+        True, description="store the keys of what stays, 120 bytes a document, for `against` and `increments`"
+    )
+    increments: bool = Field(
+        False, description="parts once decided stay as they are; new ones are compared with their stored keys"
+    )
+
     @model_validator(mode="after")
     def _bands_and_rows_together(self) -> Self:
         if (self.bands is None) != (self.rows is None):
             raise ValueError("`bands` and `rows` belong together")
+        if self.increments and (self.scope == "source" or not self.keep_reference):
+            raise ValueError(
+                "`increments` compares with all that is held: it needs `scope: global` and `keep_reference`"
+            )
         return self
 
 
@@ -337,17 +354,17 @@ class Root(Section):
 
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
+        """Collect every name that leads nowhere; each line begins with the key that holds it."""
+        problems = []
         for name, source in self.sources.items():
             if source.filter != "none" and source.filter not in self.filters:
-                raise ValueError(
-                    f"source `{name}`: no filter `{source.filter}`{_nearest(source.filter, [*self.filters, 'none'])}"
-                )
+                near = _nearest(source.filter, [*self.filters, "none"])
+                problems.append(f"sources.{name}.filter: no filter `{source.filter}`{near}")
         for name, rules in self.filters.items():
             if rules.quality is not None and rules.quality.model not in self.classifiers:
                 wanted = rules.quality.model
-                raise ValueError(
-                    f"filters.{name}.quality.model: no classifier `{wanted}`{_nearest(wanted, list(self.classifiers))}"
-                )
+                near = _nearest(wanted, list(self.classifiers))
+                problems.append(f"filters.{name}.quality.model: no classifier `{wanted}`{near}")
         for place, names in [
             *(
                 (f"classifiers.{name}.positives", model.positives or [])
@@ -362,11 +379,13 @@ class Root(Section):
             *((f"mixtures.{name}.weights", list(mixture.weights)) for name, mixture in self.mixtures.items()),
             *((f"mixtures.{name}.epochs", list(mixture.epochs)) for name, mixture in self.mixtures.items()),
         ]:
-            for source_name in names:
-                if source_name not in self.sources:
-                    raise ValueError(
-                        f"{place}: no source `{source_name}`{_nearest(source_name, list(self.sources))}"
-                    )
+            problems += [
+                f"{place}: no source `{wanted}`{_nearest(wanted, list(self.sources))}"
+                for wanted in names
+                if wanted not in self.sources
+            ]
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
 

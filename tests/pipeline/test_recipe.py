@@ -40,13 +40,17 @@ def test_a_recipe_is_read_with_its_defaults():
             "fliter: web",
             "r.yaml:3: sources.crawl: unknown key `fliter`; did you mean `filter`?",
         ),
-        ("filter: web", "filter: wbe", "r.yaml:1: source `crawl`: no filter `wbe`; did you mean `web`?"),
+        (
+            "filter: web",
+            "filter: wbe",
+            "r.yaml:3: sources.crawl.filter: no filter `wbe`; did you mean `web`?",
+        ),
         (
             "tokens: 3M",
             "tokens: 3Q",
             "r.yaml:8: mixtures.m.tokens: expected a count such as `300M`, `2.5k` or `1000`, found '3Q'",
         ),
-        ("books: 40", "boks: 40", "r.yaml:1: mixtures.m.weights: no source `boks`; did you mean `books`?"),
+        ("books: 40", "boks: 40", "r.yaml:8: mixtures.m.weights: no source `boks`; did you mean `books`?"),
         ("name: small\n", "", "r.yaml:1: `name` is missing here"),
         ("format: text", "format: txt", "r.yaml:4: sources.books.format: input should be "),
         ("paths: [b.txt]", "paths: []", "r.yaml:4: sources.books.paths: list should have at least 1 item"),
@@ -66,8 +70,17 @@ def test_an_error_names_file_line_key_and_remedy(old, new, expected):
 
 
 def test_all_findings_are_told_at_once():
-    text = GOOD.replace("filter: web", "fliter: web").replace("3M", "3Q")
-    assert len(complaint(text).splitlines()) == 2
+    text = (
+        GOOD.replace("filter: web", "fliter: web").replace("3M", "3Q").replace("format: text", "fromat: text")
+    )
+    assert [line.partition(": ")[0] for line in complaint(text).splitlines()] == [
+        "r.yaml:3",
+        "r.yaml:4",
+        "r.yaml:8",
+        "r.yaml:4",
+    ]
+    text = GOOD.replace("filter: web", "filter: wbe").replace("books: 40", "boks: 40, crowl: 3")
+    assert len(complaint(text).splitlines()) == 3
 
 
 @pytest.mark.parametrize("text", ["", "[]", "just words", "3"])
