@@ -58,6 +58,7 @@ class ExampleChooser:
         both = pc.binary_join_element_wise(rows.fate, reason, "\0").dictionary_encode()
         codes = both.indices.to_numpy()
         order = np.lexsort((draws, codes))
+        order = order[~rows.hidden.to_numpy(zero_copy_only=False)[order]]
         ordered = codes[order]
         fresh = np.ones(len(order), bool)
         fresh[1:] = ordered[1:] != ordered[:-1]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.annotate.judge import signal_rules
 from pipeline.annotate.rules import Rule
+from pipeline.exclusions import Exclusions
 from pipeline.report.examples import Example, ExampleChooser, Reason
 from pipeline.report.facts import TABLES, Facts
 from pipeline.report.histogram import Histogram, make_histogram
@@ -65,6 +66,7 @@ def read_figures(workspace: Workspace, facts: Facts) -> Figures:
         CrawlmixError: tables do not belong together.
     """
     figures = Figures()
+    exclusions = Exclusions.read(workspace)
     examples = ExampleChooser()
     languages: Counter[tuple[str, bool]] = Counter()
     opt_out: Counter[str] = Counter()
@@ -75,7 +77,9 @@ def read_figures(workspace: Workspace, facts: Facts) -> Figures:
         figures.chosen[source] = choose_parts(workspace, source)
         rules = _rules(facts, source)
         columns: dict[str, list[Floats]] = {}
-        for rows in read_parts(workspace, source, figures.chosen[source].parts, tables):
+        for rows in read_parts(
+            workspace, source, figures.chosen[source].parts, tables, exclusions.ids(source)
+        ):
             examples.add(rows)
             opt_out.update(pc.list_flatten(rows.documents["opt_out"]).to_pylist())
             _add_columns(columns, rows, {rule.signal for rule in rules})

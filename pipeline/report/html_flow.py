@@ -57,7 +57,7 @@ def flow(facts: Facts) -> Html:
         else f"{facts.records:,} records were read."
     )
     picture = Html(f'<div class="flow wide">{_picture(steps)}</div>') if whole else Html("")
-    return join([paragraph(note), colours, picture, bars(lines)])
+    return join([paragraph(note), colours, picture, Html(f'<div class="narrow">{bars(lines)}</div>')])
 
 
 def _picture(steps: Sequence[Step]) -> Html:

@@ -59,11 +59,7 @@ def _kept(facts: Facts, examples: Mapping[Reason, list[Example]]) -> list[Html]:
 def _line(
     kind: str, name: str, what: str, number: int, share: str, examples: Sequence[Example], where: str = ""
 ) -> Html:
-    inside = (
-        join(map(_example, examples))
-        if examples
-        else paragraph("No example in the parts that were read.", "note")
-    )
+    inside = join(map(_example, examples)) if examples else paragraph("No example to show.", "note")
     sources = paragraph(where, "note") if where else Html("")
     return Html(
         f'<details class="{kind}"><summary>{code(name)}<span class="what">{shown(what)}</span>'

@@ -29,7 +29,14 @@ _KEPT_AND_GONE = (("f-kept", "stayed to the end"), ("f-gone", "removed or failed
 
 def flow_section(facts: Facts) -> Html:
     """What went in and what became of it, by source and stage."""
-    head = ["source", "records", *(f"after {stage}" for stage in facts.stages), "kept", "removed", "failed"]
+    head = [
+        "source",
+        "records",
+        *(f"after {stage}" for stage in facts.stages),
+        "kept of records",
+        "removed",
+        "failed",
+    ]
     rows: list[list[Any]] = []
     for name, source in facts.ledger["sources"].items():
         gone, failed = sum(source["removed"].values()), sum(source["failed"].values())

@@ -31,7 +31,8 @@ section{padding:2rem 0 .5rem;scroll-margin-top:1.5rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;min-width:50%}
 th{font-weight:600;color:var(--soft);white-space:nowrap}
 th,td{text-align:right;padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-th.t,td.t{text-align:left;overflow-wrap:anywhere;min-width:6rem}
+td{white-space:nowrap}
+th.t,td.t{white-space:normal;text-align:left;overflow-wrap:anywhere;min-width:6rem}
 td:last-child,th:last-child{padding-right:0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--ink)}
@@ -46,6 +47,7 @@ svg .soft{fill:var(--soft)}svg .strong{font-weight:650}
 .f-s6{fill:var(--s6);background:var(--s6)}.f-s7{fill:var(--s7);background:var(--s7)}
 .band{opacity:.42}.loss{fill:var(--gone);opacity:.55}
 .bound{stroke:var(--mark);stroke-width:1.5;stroke-dasharray:4 3}.axis{stroke:var(--line)}
+.narrow{display:none}
 .bars{margin:.6rem 0 1rem;display:grid;gap:.55rem}
 .bar{display:grid;grid-template-columns:minmax(7rem,13rem) 1fr auto;gap:.2rem .9rem;align-items:center;font-size:.875rem}
 .bar .name{overflow-wrap:anywhere}.bar .value{text-align:right;font-variant-numeric:tabular-nums;color:var(--soft);min-width:8.5rem}
@@ -73,6 +75,7 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padd
 details.more>summary{cursor:pointer;color:var(--soft);font-size:.875rem;margin:.6rem 0}
 @media(max-width:44rem){
 body{font-size:15px}.wide{display:none}
+.narrow{display:block}
 .tiles{grid-template-columns:1fr 1fr}
 .bar{grid-template-columns:1fr auto}.bar .track{grid-row:2;grid-column:1/-1}.bar .value{min-width:0}
 details.reason>summary{grid-template-columns:1.1rem 1fr auto auto}.reason .what{grid-row:2;grid-column:2/-1}

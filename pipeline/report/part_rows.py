@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import CrawlmixError
+from pipeline.exclusions import RULE
 from pipeline.storage.listing import list_dir
 from pipeline.storage.reading import open_input
 from pipeline.workspace import Workspace
@@ -29,6 +30,7 @@ class PartRows:
     fate: pa.Array  # (n,) string
     rule: pa.Array  # (n,) string; null where kept
     table: pa.Array  # (n,) string: the table that decided
+    hidden: pa.Array  # (n,) bool: taken out by request, so that no page may show it
     documents: pa.Table  # id, opt_out
     annotations: pa.Table | None  # language, quality, signals
     duplicates: pa.Table | None  # cluster, duplicate_of, similarity
@@ -65,7 +67,11 @@ def choose_parts(workspace: Workspace, source: str) -> Chosen:
 
 
 def read_parts(
-    workspace: Workspace, source: str, parts: Sequence[str], tables: Sequence[str]
+    workspace: Workspace,
+    source: str,
+    parts: Sequence[str],
+    tables: Sequence[str],
+    excluded: frozenset[str] = frozenset(),
 ) -> Iterator[PartRows]:
     """Read parts of a source, one at a time.
 
@@ -74,6 +80,7 @@ def read_parts(
         source: its name.
         parts: file names.
         tables: of the judging stages done, in order, `documents` first.
+        excluded: ids of the documents that were taken out by hand.
 
     Raises:
         CrawlmixError: a table does not have the rows of its part.
@@ -95,8 +102,19 @@ def read_parts(
             fate = pc.if_else(decided, _one(held[name]["fate"]), fate)
             rule = pc.if_else(decided, _one(held[name]["rule"]), rule)
             table = pc.if_else(decided, name, table)
+        hidden = pc.is_in(_one(documents["id"]), value_set=pa.array(sorted(excluded), pa.string()))
+        out = pc.and_(hidden, pc.equal(fate, "kept"))
+        fate, rule = pc.if_else(out, "removed", fate), pc.if_else(out, RULE, rule)
         yield PartRows(
-            source, part, fate, rule, table, documents, held.get("annotations"), held.get("duplicates")
+            source,
+            part,
+            fate,
+            rule,
+            table,
+            hidden,
+            documents,
+            held.get("annotations"),
+            held.get("duplicates"),
         )
 
 
