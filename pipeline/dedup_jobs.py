@@ -1,17 +1,22 @@
-"""The jobs of the dedup stage: exact copies, then near-duplicates by MinHash bands, as Beam jobs over packed arrays.
+"""The search for copies, as Beam jobs over packed arrays.
 
-Only hashes, numbers and, for documents that have company, signatures go through a shuffle:
+Only hashes, row numbers and, for documents that have company, ids and signatures go through a shuffle:
 
-1. exact: (partition -> packed keys, numbers) -> stars of equal texts;
-2. bands: the same for each band of the signatures of what is left;
-3. components: one reducer over the contracted edges, or rounds of stars when they are too many for it;
-4. decide: members by component -> which copy stays; decisions by part -> one `duplicates` file each.
+1. held: which documents an earlier build holds, by its keys alone; no shuffle;
+2. each level (`urls`, then `content`), on what the levels before left:
+   keys by partition -> stars; components; members by component -> which copy stays; decisions by part;
+3. write: one `duplicates` file for each part;
+4. keys: of what stays, for later builds; no shuffle.
+
+Content has two sorts of keys: those of whole texts, then those of the bands of signatures of one document of each text.
 """
 
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
 
 import apache_beam as beam
 import numpy as np
@@ -19,291 +24,457 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from pipeline.context import Context
-from pipeline.dedup import part as parts
-from pipeline.dedup.bands import Bands, band_keys
+from pipeline.dedup.bands import Bands
 from pipeline.dedup.buckets import bucket_edges
-from pipeline.dedup.components import (
-    Components,
-    both_directions,
-    components,
-    downward,
-    edge_digest,
-    forest,
-    large_star,
-    small_star,
+from pipeline.dedup.components import forest
+from pipeline.dedup.decide import Terms, decide
+from pipeline.dedup.members import gather
+from pipeline.dedup.part import (
+    copies_file,
+    decisions_file,
+    gone_rows,
+    held_file,
+    save_array,
+    save_decisions,
+    write_part,
 )
-from pipeline.dedup.partition import pack, pack_edges, partitions_per_band, unpack
+from pipeline.dedup.part_keys import Keys, exact_keys, signature_keys, url_keys
+from pipeline.dedup.part_reference import find_held, kept_keys
+from pipeline.dedup.partition import pack, partitions_per_band
+from pipeline.dedup.row_gaps import Rows, pack_rows, parts_of, rows_of, unpack_keys
 from pipeline.dedup.scheme import Scheme
 from pipeline.dedup.settings import minhash_bands, minhash_scheme
-from pipeline.errors import CrawlmixError
+from pipeline.dedup.statistics import Statistics
+from pipeline.dedup_components import Run, label_components
+from pipeline.dedup_files import count_edges, edge_files, empty, load_edges, save_edges
 from pipeline.sections import Dedup
 from pipeline.stage import run_pipeline
-from pipeline.storage.listing import list_dir, remove
+from pipeline.storage.listing import list_dir
 from pipeline.storage.paths import join
-from pipeline.storage.publish import publish
+from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import Task
-from text.buffers import Hashes
 
-_MEMBER_PARTITIONS = 64
-_MAX_ROUNDS = 60  # of stars; they need about 2 log2 of the longest chain
+_MEMBERS_PER_PARTITION = 1 << 18  # about 100 MB
+_NO_ROWS = np.zeros(0, np.int64)
 
-_Packed = tuple[int, tuple[bytes, bytes]]
+Level = Literal["urls", "content"]
+KeysOf = Literal["url", "exact", "bands"]
+Packed = tuple[int, tuple[bytes, bytes]]
 
 
-def search(context: Context, tasks: Sequence[Task], documents: int) -> None:
-    """Find the copies among `documents` living documents, and write the `duplicates` file of each task's part."""
-    _Search(context, context.recipe.root.dedup, tasks, documents).run()
+@dataclass(frozen=True)
+class Setting:
+    """What all jobs of a search know; small, for it travels with each."""
+
+    folder: str  # for what one job leaves to the next
+    sources: tuple[str, ...]  # by rank
+    protected: tuple[str, ...]
+    per_band: int  # partitions
+    bands: Bands | None
+    scheme: Scheme | None
+    references: tuple[str, ...] = ()  # folders of keys that earlier builds hold
+
+    def terms(self, level: Level) -> Terms:
+        """What the decisions of a level go by."""
+        if level == "urls":
+            return Terms(self.sources, self.protected, 0, 0.0, by_url=True)
+        if self.bands is None or self.scheme is None:
+            return Terms(self.sources, self.protected, 0, 1.0)
+        return Terms(self.sources, self.protected, self.scheme.num_hashes, self.bands.verify)
+
+
+@dataclass
+class Findings:
+    """What a search came to beside the `duplicates` files."""
+
+    levels: dict[str, Statistics] = field(default_factory=dict)
+    templates: list[tuple[str, str, int, int]] = field(
+        default_factory=list
+    )  # of which key, key, size, document
+    shuffled_bytes: int = 0
+
+
+def search(
+    context: Context,
+    tasks: Sequence[Task],
+    documents: int,
+    *,
+    sources: Sequence[str],
+    references: Sequence[str] = (),
+) -> Findings:
+    """Find the copies among `documents` living documents, and write the `duplicates` file of each task's part.
+
+    Args:
+        context: of the build.
+        tasks: one for each part.
+        documents: how many there are, which decides the number of partitions.
+        sources: names by rank.
+        references: local folders of keys that earlier builds hold.
+    """
+    settings = context.recipe.root.dedup
+    folder = context.workspace.work("dedup")
+    empty(folder)
+    manifest = join(folder, "parts.jsonl")
+    with publish(manifest) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(task, sort_keys=True) + "\n" for task in tasks)
+    setting = Setting(
+        folder,
+        tuple(sources),
+        tuple(settings.protected),
+        partitions_per_band(documents),
+        minhash_bands(settings),
+        minhash_scheme(settings),
+        tuple(references),
+    )
+    return _Search(context, settings, setting, manifest).run()
 
 
 @dataclass
 class _Search:
-    """The jobs of one call, one after the other; what they hand on lies in files of the workspace."""
+    """The jobs of one call, one after the other."""
 
     context: Context
     settings: Dedup
-    tasks: Sequence[Task]
-    documents: int
+    setting: Setting
+    manifest: str
+    findings: Findings = field(default_factory=Findings)
 
-    def run(self) -> None:
-        self.folder = self.context.workspace.work("dedup")
-        _empty(self.folder)
-        self.manifest = join(self.folder, "parts.jsonl")
-        with publish(self.manifest) as temporary:
-            temporary.write_text("".join(json.dumps(task, sort_keys=True) + "\n" for task in self.tasks))
-        per_band = partitions_per_band(self.documents)
-        edges = join(self.folder, "edges")
-        removed = join(self.folder, "exact.npy")
+    def run(self) -> Findings:
+        if self.setting.references:
+            self._each_part("held", _Held(self.setting))
+        levels: list[Level] = []
+        if self.settings.urls:
+            self._pairs("urls", "url", levels)
+            self._decide("urls")
+            levels.append("urls")
         if self.settings.exact:
-            self._pairs("exact", _ExactKeys(per_band), edges)
-            _save(removed, np.unique(_load_all(edges, "exact")[:, 1]))
-        else:
-            _save(removed, np.zeros(0, np.uint64))
-        bands, scheme = minhash_bands(self.settings), minhash_scheme(self.settings)
-        if bands is not None and scheme is not None:
-            self._pairs("bands", _BandKeys(bands, scheme, per_band, removed), edges)
-        found = self._components(edges)
-        _save(join(self.folder, "nodes.npy"), found.nodes)
-        _save(join(self.folder, "labels.npy"), found.labels)
-        self._decide(bands.verify if bands is not None else 1.0)
-        _empty(self.folder)
+            self._pairs("content", "exact", levels)
+        if self.setting.bands is not None:
+            self._pairs("content", "bands", levels)
+        self._decide("content")
+        levels.append("content")
+        self._each_part("write", _Write(self.setting, levels))
+        return self.findings
 
-    def _pairs(self, name: str, keys: beam.DoFn, edges: str) -> None:
+    def _pairs(self, level: Level, keys: KeysOf, before: Sequence[Level]) -> None:
+        edges = join(self.setting.folder, f"{level}-edges")
+        send = _SendKeys(self.setting, keys, tuple(before), self._name(keys))
+
         def build(pipeline: beam.Pipeline) -> None:
-            (
-                self._parts(pipeline)
-                | "Keys" >> beam.ParDo(keys).with_output_types(tuple[int, tuple[bytes, bytes]])
-                | "Meet" >> beam.GroupByKey()
-                | "Stars" >> beam.ParDo(_Stars(join(edges, name)))
-            )
-
-        self._run(name, build)
-
-    def _components(self, edges: str) -> Components:
-        files = _files(edges)
-        count = sum(int(np.load(file, mmap_mode="r").shape[0]) for file in files) if files else 0
-        if count <= self.settings.max_edges:
-            return components(_load_all(edges, ""))
-        return self._rounds(edges, max(64, count // self.settings.max_edges * 4))
-
-    def _rounds(self, edges: str, partitions: int) -> Components:
-        """Large-star and small-star until nothing changes, for edges that fit no single memory."""
-        source = edges
-        before: tuple[int, int] | None = None
-        for number in range(_MAX_ROUNDS):
-            for name, by, star in (("large", True, large_star), ("small", False, small_star)):
-                target = join(self.folder, f"{name}-{number:03d}")
-
-                def build(pipeline: beam.Pipeline, *, source: str = source, target: str = target, by: bool = by) -> None:
-                    (
-                        pipeline
-                        | beam.Create(_files(source))
-                        | beam.Reshuffle()
-                        | "Spread" >> beam.ParDo(_SpreadEdges(partitions, both=by)).with_output_types(tuple[int, tuple[bytes, bytes]])
-                        | beam.GroupByKey()
-                        | beam.ParDo(_Star(target, large=by))
-                    )
-
-                self._run(name, build)
-                source = target
-            after = _digest_of(source)
-            if after == before:
-                pairs = _load_all(source, "")
-                nodes = np.unique(pairs)
-                labels = nodes.copy()
-                labels[np.searchsorted(nodes, pairs[:, 0])] = pairs[:, 1]
-                return Components(nodes, labels)
-            before = after
-        raise CrawlmixError(f"dedup: the components did not come to rest in {_MAX_ROUNDS} rounds; raise `dedup.max_edges`")
-
-    def _decide(self, verify: float) -> None:
-        def build(pipeline: beam.Pipeline) -> None:
-            listed = self._parts(pipeline)
-            decisions = (
-                listed
-                | "Members" >> beam.ParDo(_Members(self.folder)).with_output_types(tuple[int, bytes])
-                | "Clusters" >> beam.GroupByKey()
-                | "Decide" >> beam.ParDo(_Decide(verify)).with_output_types(tuple[int, bytes])
-            )
-            every = listed | "Every" >> beam.Map(lambda task: (task["number"], json.dumps(task).encode())).with_output_types(
-                tuple[int, bytes]
+            tasks = self._tasks(pipeline) | "Key" >> beam.Map(_by_number).with_output_types(tuple[int, bytes])
+            copies = (
+                pipeline
+                | "Folder" >> beam.Create([edges] if keys == "bands" else [])
+                | "Files" >> beam.FlatMap(edge_files, prefix="exact")
+                | "SpreadFiles" >> beam.Reshuffle()
+                | "Copies" >> beam.ParDo(_CopiesByPart(self._name(keys))).with_output_types(tuple[int, bytes])
             )
             (
-                {"decisions": decisions, "task": every}
+                {"task": tasks, "rows": copies}
                 | "Home" >> beam.CoGroupByKey()
-                | "Write" >> beam.ParDo(_Write())
+                | "Keys" >> beam.ParDo(send).with_output_types(Packed)
+                | "Meet" >> beam.GroupByKey()
+                | "Stars"
+                >> beam.ParDo(_Stars(join(edges, keys), join(self.setting.folder, f"{keys}-templates")))
             )
 
-        self._run("decide", build)
+        self._run(keys, build)
+        self._gather_templates(keys)
 
-    def _parts(self, pipeline: beam.Pipeline) -> beam.PCollection[Task]:
-        listed: beam.PCollection[Task] = (
+    def _decide(self, level: Level) -> None:
+        folder = join(self.setting.folder, level)
+        edges = join(self.setting.folder, f"{level}-edges")
+        run: Run = self._run
+        company = 2 * count_edges(edges)
+        labels = label_components(run, edges, folder, max_edges=self.settings.max_edges)
+        partitions = max(1, -(-company // _MEMBERS_PER_PARTITION))
+        name = self._name(level)
+        statistics = join(folder, "statistics")
+
+        def build(pipeline: beam.Pipeline) -> None:
+            tasks = self._tasks(pipeline) | "Key" >> beam.Map(_by_number).with_output_types(tuple[int, bytes])
+            company_of = (
+                pipeline
+                | "Folder" >> beam.Create([labels])
+                | "Files" >> beam.FlatMap(edge_files)
+                | "SpreadFiles" >> beam.Reshuffle()
+                | "Labels" >> beam.ParDo(_LabelsByPart(name)).with_output_types(Packed)
+            )
+            (
+                {"task": tasks, "labels": company_of}
+                | "Home" >> beam.CoGroupByKey()
+                | "Members"
+                >> beam.ParDo(_Members(self.setting, level, partitions, name)).with_output_types(
+                    tuple[int, bytes]
+                )
+                | "Clusters" >> beam.GroupByKey()
+                | "Decide"
+                >> beam.ParDo(_Decide(self.setting.terms(level), statistics, name)).with_output_types(
+                    tuple[int, bytes]
+                )
+                | "Return" >> beam.GroupByKey()
+                | "Note" >> beam.ParDo(_NoteDecisions(self.setting.folder, level))
+            )
+
+        self._run(level, build)
+        found = [Statistics.from_dict(_read_json(join(statistics, file))) for file in list_dir(statistics)]
+        self.findings.levels[level] = Statistics.total(found)
+
+    def _gather_templates(self, keys: KeysOf) -> None:
+        folder = join(self.setting.folder, f"{keys}-templates")
+        for file in list_dir(folder):
+            self.findings.templates += [(keys, *template) for template in _read_json(join(folder, file))]
+
+    def _each_part(self, name: str, task: beam.DoFn) -> None:
+        self._run(name, lambda pipeline: self._tasks(pipeline) | name >> beam.ParDo(task))
+
+    def _tasks(self, pipeline: beam.Pipeline) -> beam.PCollection[Task]:
+        tasks: beam.PCollection[Task] = (
             pipeline
             | "Manifest" >> beam.Create([self.manifest])
             | "Parts" >> beam.FlatMap(_read_tasks)
             | "Spread" >> beam.Reshuffle()
         )
-        return listed
+        return tasks
 
     def _run(self, name: str, build: Callable[[beam.Pipeline], None]) -> None:
-        run_pipeline(f"dedup-{name}", build, self.context.beam_options)
+        counters = run_pipeline(self._name(name), build, self.context.beam_options)
+        self.findings.shuffled_bytes += counters.get("shuffled_bytes", 0)
+
+    @staticmethod
+    def _name(job: str) -> str:
+        return f"dedup-{job}"
+
+
+def write_keys(context: Context, tasks: Sequence[Task], folder: str) -> None:
+    """Leave the keys of the documents that stay, one file of bands and one of texts for each part, in `folder`."""
+    settings = context.recipe.root.dedup
+    empty(folder)
+    manifest = join(folder, "parts.jsonl")
+    with publish(manifest) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(task, sort_keys=True) + "\n" for task in tasks)
+
+    def build(pipeline: beam.Pipeline) -> None:
+        (
+            pipeline
+            | "Manifest" >> beam.Create([manifest])
+            | "Parts" >> beam.FlatMap(_read_tasks)
+            | "Spread" >> beam.Reshuffle()
+            | "Keys" >> beam.ParDo(_KeptKeys(folder, minhash_scheme(settings), minhash_bands(settings)))
+        )
+
+    run_pipeline("dedup-keys", build, context.beam_options)
 
 
 def _read_tasks(path: str) -> Iterator[Task]:
     with open_input(path) as stream:
-        for line in stream.read().decode().splitlines():
+        for line in stream:
             yield json.loads(line)
 
 
-class _ExactKeys(beam.DoFn):
-    def __init__(self, per_band: int) -> None:
-        self._per_band = per_band
-
-    def process(self, task: Task) -> Iterator[_Packed]:
-        found = parts.exact_keys(task)
-        for partition, keys, numbers in pack(found.keys, found.numbers, self._per_band):
-            Metrics.counter("dedup", "shuffled_bytes").inc(len(keys) + len(numbers))
-            yield task["group"] * self._per_band + partition, (keys, numbers)
+def _read_json(path: str) -> Any:
+    with open_input(path) as stream:
+        return json.loads(stream.read())
 
 
-class _BandKeys(beam.DoFn):
-    def __init__(self, bands: Bands, scheme: Scheme, per_band: int, removed: str) -> None:
-        self._bands, self._scheme = asdict(bands), asdict(scheme)
-        self._per_band, self._removed = per_band, removed
+def _by_number(task: Task) -> tuple[int, bytes]:
+    return task["number"], json.dumps(task, sort_keys=True).encode()
 
-    def process(self, task: Task) -> Iterator[_Packed]:
-        bands = Bands(**self._bands)
-        minima, numbers = parts.signature_rows(task, Scheme(**self._scheme), _load(self._removed))
-        partitions = bands.bands * self._per_band
-        for partition, keys, ids in pack(band_keys(minima, bands), numbers, self._per_band):
-            Metrics.counter("dedup", "shuffled_bytes").inc(len(keys) + len(ids))
-            yield task["group"] * partitions + partition, (keys, ids)
+
+class _Held(beam.DoFn):
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def process(self, task: Task) -> None:
+        if not task["protected"]:
+            setting = self._setting
+            held = find_held(task, setting.references, setting.scheme, setting.bands)
+            if len(held):
+                save_array(held_file(setting.folder, task["number"]), held)
+
+
+class _SendKeys(beam.DoFn):
+    """Sends the keys of a part's documents to their partitions."""
+
+    def __init__(self, setting: Setting, keys: KeysOf, before: tuple[Level, ...], name: str) -> None:
+        self._setting, self._keys, self._before, self._name = setting, keys, before, name
+
+    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Packed]:
+        task: Task = json.loads(next(iter(element[1]["task"])))
+        found = self._found(task, _rows(element[1]["rows"]))
+        first = task["group"] * found.keys.shape[1] * self._setting.per_band
+        packed: dict[bytes, bytes] = {}  # without partitions all bands share their rows
+        for partition, keys, rows in pack(found.keys, found.rows.astype(np.uint64), self._setting.per_band):
+            if rows not in packed:
+                packed = {rows: pack_rows(task["number"], np.frombuffer(rows, "<i8"))}
+            Metrics.counter(self._name, "shuffled_bytes").inc(len(keys) + len(packed[rows]))
+            yield first + partition, (keys, packed[rows])
+
+    def _found(self, task: Task, copies: Rows) -> Keys:
+        setting = self._setting
+        gone = gone_rows(task, setting.folder, self._before)
+        if self._keys == "url":
+            return url_keys(task, gone)
+        if self._keys == "exact":
+            return exact_keys(task, gone)
+        assert setting.scheme is not None
+        assert setting.bands is not None
+        if len(copies):
+            save_array(_unsigned(setting.folder, task["number"]), copies)
+        return signature_keys(task, setting.scheme, setting.bands, np.union1d(gone, copies))
 
 
 class _Stars(beam.DoFn):
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+    """Joins documents of equal keys, and notes buckets that are templates."""
+
+    def __init__(self, prefix: str, templates: str) -> None:
+        self._prefix, self._templates = prefix, templates
 
     def process(self, element: tuple[int, Iterable[tuple[bytes, bytes]]]) -> None:
         partition, packed = element
-        keys, numbers = unpack(packed)
-        found = bucket_edges(keys, numbers)
+        found = bucket_edges(*unpack_keys(packed))
         if len(found.edges):
-            _save(f"{self._prefix}-{partition:08d}.npy", forest(found.edges))
+            save_edges(f"{self._prefix}-{partition:08d}.npy", forest(found.edges))
+        if found.templates:
+            told = [[f"{template.key:016x}", template.size, template.best] for template in found.templates]
+            write_json(join(self._templates, f"{partition:08d}.json"), told)
 
 
-class _SpreadEdges(beam.DoFn):
-    def __init__(self, partitions: int, *, both: bool) -> None:
-        self._partitions, self._both = partitions, both
+class _CopiesByPart(beam.DoFn):
+    """Tells each part which of its documents repeat the text of an earlier one."""
 
-    def process(self, file: str) -> Iterator[_Packed]:
-        edges = (both_directions if self._both else downward)(_load(file))
-        for partition, first, second in pack_edges(edges, self._partitions, by=0):
-            yield partition, (first, second)
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def process(self, file: str) -> Iterator[tuple[int, bytes]]:
+        numbers = np.sort(load_edges(file)[:, 1])
+        for part, begin, stop in _cut(numbers):
+            rows = rows_of(numbers[begin:stop]).astype("<u4").tobytes()
+            Metrics.counter(self._name, "shuffled_bytes").inc(len(rows))
+            yield part, rows
 
 
-class _Star(beam.DoFn):
-    def __init__(self, folder: str, *, large: bool) -> None:
-        self._folder, self._large = folder, large
+class _LabelsByPart(beam.DoFn):
+    """Tells each part which of its documents have company, and in which component."""
 
-    def process(self, element: tuple[int, Iterable[tuple[bytes, bytes]]]) -> None:
-        partition, packed = element
-        edges = np.stack(unpack(packed), axis=1)
-        _save(join(self._folder, f"{partition:08d}.npy"), (large_star if self._large else small_star)(edges))
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def process(self, file: str) -> Iterator[Packed]:
+        pairs = load_edges(file)
+        heads = np.unique(pairs[:, 1])
+        numbers, labels = np.concatenate([pairs[:, 0], heads]), np.concatenate([pairs[:, 1], heads])
+        order = np.argsort(numbers)
+        numbers, labels = numbers[order], labels[order]
+        for part, begin, stop in _cut(numbers):
+            rows = rows_of(numbers[begin:stop]).astype("<u4").tobytes()
+            mine = labels[begin:stop].astype("<u8").tobytes()
+            Metrics.counter(self._name, "shuffled_bytes").inc(len(rows) + len(mine))
+            yield part, (rows, mine)
 
 
 class _Members(beam.DoFn):
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    """Sends what decides about a part's documents to the partitions of their components."""
 
-    def process(self, task: Task) -> Iterator[tuple[int, bytes]]:
-        batch = parts.members(task, _load(join(self._folder, "nodes.npy")), _load(join(self._folder, "labels.npy")))
-        home = batch["label"].to_numpy() % np.uint64(_MEMBER_PARTITIONS)
+    def __init__(self, setting: Setting, level: Level, partitions: int, name: str) -> None:
+        self._setting, self._level, self._partitions, self._name = setting, level, partitions, name
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+        task: Task = json.loads(next(iter(element[1]["task"])))
+        pieces = list(element[1]["labels"])
+        if not pieces:
+            return
+        rows, first = np.unique(_rows(piece[0] for piece in pieces), return_index=True)
+        labels = np.frombuffer(b"".join(piece[1] for piece in pieces), "<u8")[first]
+        folder, number = self._setting.folder, task["number"]
+        unsigned = _load_rows(_unsigned(folder, number)) if self._level == "content" else _NO_ROWS
+        scheme = self._setting.scheme if self._setting.bands is not None else None
+        found = gather(task, rows, labels, scheme=scheme, unsigned=unsigned, by_url=self._level == "urls")
+        save_array(copies_file(folder, self._level, number), np.stack([found.rows, found.stands_for], axis=1))
+        home = (found.batch["label"].to_numpy() * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % np.uint64(
+            self._partitions
+        )
         for partition in np.unique(home):
-            rows = pa.array(np.flatnonzero(home == partition))
-            yield int(partition), _to_bytes(batch.take(rows))
+            data = _to_bytes(found.batch.take(pa.array(np.flatnonzero(home == partition))))
+            Metrics.counter(self._name, "shuffled_bytes").inc(len(data))
+            yield int(partition), data
 
 
 class _Decide(beam.DoFn):
-    def __init__(self, verify: float) -> None:
-        self._verify = verify
+    def __init__(self, terms: Terms, statistics: str, name: str) -> None:
+        self._terms, self._statistics, self._name = asdict(terms), statistics, name
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-        decided = parts.decide([_from_bytes(data) for data in element[1]], verify=self._verify)
-        home = decided["number"].to_numpy() >> np.uint64(parts.ROW_BITS)
-        for number in np.unique(home):
-            yield int(number), _to_bytes(decided.take(pa.array(np.flatnonzero(home == number))))
+        partition, packed = element
+        decided, statistics = decide([_from_bytes(data) for data in packed], Terms(**self._terms))
+        write_json(join(self._statistics, f"{partition:08d}.json"), statistics.to_dict())
+        for part, batch in decided.items():
+            data = _to_bytes(batch)
+            Metrics.counter(self._name, "shuffled_bytes").inc(len(data))
+            yield part, data
+
+
+class _NoteDecisions(beam.DoFn):
+    def __init__(self, folder: str, level: Level) -> None:
+        self._folder, self._level = folder, level
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> None:
+        part, packed = element
+        save_decisions(
+            decisions_file(self._folder, self._level, part), [_from_bytes(data) for data in packed]
+        )
 
 
 class _Write(beam.DoFn):
-    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> None:
-        _, found = element
-        task = json.loads(next(iter(found["task"])))
-        state = parts.write_part(task, [_from_bytes(data) for data in found["decisions"]])
-        for fate, number in (("kept", state.kept), ("removed", sum(state.removed.values()))):
-            Metrics.counter("dedup", fate).inc(number)
+    def __init__(self, setting: Setting, levels: Sequence[Level]) -> None:
+        self._folder, self._levels = setting.folder, tuple(levels)
+
+    def process(self, task: Task) -> None:
+        for fate, number in write_part(task, self._folder, self._levels).fates().items():
+            Metrics.counter("dedup-write", fate).inc(number)
+
+
+class _KeptKeys(beam.DoFn):
+    def __init__(self, folder: str, scheme: Scheme | None, bands: Bands | None) -> None:
+        self._folder, self._scheme, self._bands = folder, scheme, bands
+
+    def process(self, task: Task) -> None:
+        bands, texts = kept_keys(task, self._scheme, self._bands)
+        save_edges(join(self._folder, f"bands-{task['number']:08d}.npy"), bands)
+        save_edges(join(self._folder, f"texts-{task['number']:08d}.npy"), texts)
+
+
+def _unsigned(folder: str, number: int) -> str:
+    """Name the file of rows of a part whose text another document brings the signature of."""
+    return join(folder, f"unsigned-{number:08d}.npy")
+
+
+def _rows(packed: Iterable[bytes]) -> Rows:
+    return np.frombuffer(b"".join(packed), "<u4").astype(np.int64)
+
+
+def _load_rows(path: str) -> Rows:
+    return np.unique(load_edges(path).astype(np.int64)) if exists(path) else _NO_ROWS
+
+
+def _cut(numbers: Any) -> Iterator[tuple[int, int, int]]:
+    """Part, first and last + 1 of each run of rising document numbers that belong to one part."""
+    parts = parts_of(numbers)
+    borders = (
+        np.concatenate([[0], np.flatnonzero(np.diff(parts)) + 1, [len(parts)]]).tolist() if len(parts) else []
+    )
+    for begin, stop in pairwise(borders):
+        yield int(parts[begin]), begin, stop
 
 
 def _to_bytes(batch: pa.RecordBatch) -> bytes:
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
+    # Ids and texts' keys shrink to a half; signatures do not, and cost next to nothing.
+    with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_batch(batch)
     return sink.getvalue()
 
 
 def _from_bytes(data: bytes) -> pa.RecordBatch:
     return pa.ipc.open_stream(data).read_next_batch()
-
-
-def _save(path: str, array: Hashes) -> None:
-    with publish(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
-
-
-def _load(path: str) -> Hashes:
-    with open_input(path) as stream:
-        found: Hashes = np.load(stream, allow_pickle=False)
-    return found
-
-
-def _files(folder: str) -> list[str]:
-    return [join(folder, name) for name in list_dir(folder) if name.endswith(".npy")]
-
-
-def _load_all(folder: str, prefix: str) -> Hashes:
-    found = [_load(file) for file in _files(folder) if file.rpartition("/")[2].startswith(prefix)]
-    return np.concatenate(found) if found else np.zeros((0, 2), np.uint64)
-
-
-def _digest_of(folder: str) -> tuple[int, int]:
-    digests = [edge_digest(_load(file)) for file in _files(folder)]
-    return sum(count for count, _ in digests), sum(total for _, total in digests) % (1 << 64)
-
-
-def _empty(folder: str) -> None:
-    for name in list_dir(folder):
-        path = join(folder, name)
-        if exists(path):
-            remove(path)
-        else:
-            _empty(path)

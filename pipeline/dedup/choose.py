@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.dedup.signature import Minima
 from text.buffers import Hashes
 
 MAX_ROUNDS = 256  # kept documents that one component is compared with; bounds the work on a long chain
 _CHUNK = 1 << 14  # rows compared at once: 7 MB at 112 hashes
 
 Indices = npt.NDArray[np.int64]
+Entries = npt.NDArray[np.uint32] | npt.NDArray[np.uint16]
 
 
 class Choice(NamedTuple):
@@ -41,7 +41,7 @@ class Choice(NamedTuple):
 def choose(
     labels: Hashes,
     places: Indices,
-    minima: Minima,
+    minima: Entries,
     protected: npt.NDArray[np.bool_] | None = None,
     *,
     verify: float,
@@ -52,7 +52,7 @@ def choose(
     Args:
         labels: (n,) component of each document.
         places: (n,) distinct; the least of a component stays (`priority.ranks`).
-        minima: (n, num_hashes) signatures.
+        minima: (n, num_hashes) signatures, or their low 16 bits.
         protected: (n,) documents of a reference source: never dropped, others are dropped for them.
         verify: least share of equal signature entries for a drop; 0 drops all but the best of a component.
         max_rounds: documents kept by comparison in one component; what is then left is kept, and counted.
@@ -83,7 +83,7 @@ def choose(
     return Choice(duplicate_of, similarity, rounds, int((~protected[left]).sum()))
 
 
-def _agreement(minima: Minima, first: Indices, second: Indices) -> npt.NDArray[np.float32]:
+def _agreement(minima: Entries, first: Indices, second: Indices) -> npt.NDArray[np.float32]:
     """Share of equal signature entries of (m,) pairs of rows, in chunks of bounded memory."""
     agreement = np.empty(len(first), np.float32)
     for begin in range(0, len(first), _CHUNK):

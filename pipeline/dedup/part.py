@@ -1,26 +1,27 @@
-"""What the dedup jobs read of a part and write for it; Beam's side of them stands in `dedup_stage`.
+"""The `duplicates` file of a part: decisions come back, rows get their fates.
 
-A document's number is its part's number over all sources (high 32 bits) and its row (low 32 bits).
+While a search runs, its folder holds for each part what the levels of the search found:
+`held-N.npy` (rows that an earlier build holds), `LEVEL-copies-N.npy` (which member stands for which row) and
+`LEVEL-decisions-N.arrow` (what became of each member).
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.dedup.choose import choose
-from pipeline.dedup.priority import priority_keys, ranks
-from pipeline.dedup.scheme import Scheme
-from pipeline.dedup.signature import Minima
-from pipeline.storage.reading import open_input
+from pipeline.dedup.columns import one_array
+from pipeline.dedup.decide import DECISIONS, EXACT, RULES, URL
+from pipeline.dedup.part_keys import read_batches, read_rows
+from pipeline.dedup.row_gaps import Rows
+from pipeline.storage.paths import join
+from pipeline.storage.publish import publish
+from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import Task
 from pipeline.workspace import PartState, PartWriter
-from text.buffers import Hashes
-from text.hashes import fmix64
 
 DUPLICATES = pa.schema(
     [
@@ -32,218 +33,136 @@ DUPLICATES = pa.schema(
         ("detail", pa.string()),
     ]
 )
+HELD_RULES = ("exact_duplicate_of_reference", "near_duplicate_of_reference")
 
-# A document that has company, on its way to the decision.
-MEMBERS = pa.schema(
-    [
-        ("number", pa.uint64()),
-        ("label", pa.uint64()),
-        ("id", pa.string()),
-        ("source_rank", pa.int64()),
-        ("protected", pa.bool_()),
-        ("characters", pa.int64()),
-        ("quality", pa.float32()),
-        ("timestamp", pa.string()),
-        ("text_hash", pa.binary(16)),
-        ("signature", pa.binary()),
-    ]
-)
-
-# The decision on its way back to the part.
-DECISIONS = pa.schema(
-    [
-        ("number", pa.uint64()),
-        ("cluster", pa.string()),
-        ("duplicate_of", pa.string()),
-        ("similarity", pa.float32()),
-        ("rule", pa.string()),
-    ]
-)
-
-ROW_BITS = 32
-_ROWS = np.uint64((1 << ROW_BITS) - 1)
+_NONE = pa.scalar(None, pa.string())
 
 
-@dataclass(frozen=True)
-class Keys:
-    """Keys of the documents of a part: one row for each, one column for each band."""
+class Found(NamedTuple):
+    """What one level says of the rows of a part that have company there."""
 
-    keys: Hashes  # (n, bands)
-    numbers: Hashes  # (n,)
-
-
-def _read(path: str, columns: list[str]) -> pa.Table:
-    with open_input(path) as stream:
-        return pq.read_table(pa.PythonFile(stream), columns=columns)
+    rows: Rows  # (n,) rising
+    cluster: pa.Array  # (n,) ids, never null
+    duplicate_of: pa.Array  # (n,) ids; null: it stays
+    similarity: pa.Array  # (n,) null where it stays, and for copies by URL
+    rule: pa.Array  # (n,) null: it stays
 
 
-def _numbers(part: int, rows: npt.NDArray[np.int64]) -> Hashes:
-    return np.uint64(part) << np.uint64(ROW_BITS) | rows.astype(np.uint64)
+def held_file(folder: str, number: int) -> str:
+    """Name the file of rows of part `number` that an earlier build holds: (n, 2) row, index of the rule."""
+    return join(folder, f"held-{number:08d}.npy")
 
 
-def exact_keys(task: Task) -> Keys:
-    """Give each living document of a part one key: equal for equal normalised texts."""
-    table = _read(task["annotations"], ["fate", "text_hash"])
-    rows = np.flatnonzero(pc.equal(table["fate"], "kept").to_numpy(zero_copy_only=False) == True)  # noqa: E712  null is not kept
-    halves = _fixed(table["text_hash"].combine_chunks().take(pa.array(rows)), 16, np.uint64)
-    return Keys(fmix64(halves[:, 0] + fmix64(halves[:, 1]))[:, None], _numbers(task["number"], rows))
+def copies_file(folder: str, level: str, number: int) -> str:
+    """Name the file of rows with company: (n, 2) row, row of the member that stands for it."""
+    return join(folder, f"{level}-copies-{number:08d}.npy")
 
 
-def signature_rows(task: Task, scheme: Scheme, without: Hashes) -> tuple[Minima, Hashes]:
-    """Read the signatures of a part's living documents, but for those whose number is in the sorted `without`."""
-    table = _read(task["annotations"], ["fate", "signature"])
-    Scheme.from_schema(_schema(task["annotations"]), place=task["annotations"]).require(
-        scheme, place=task["annotations"]
+def decisions_file(folder: str, level: str, number: int) -> str:
+    """Name the file of decisions about members."""
+    return join(folder, f"{level}-decisions-{number:08d}.arrow")
+
+
+def save_array(path: str, array: npt.NDArray[np.int64]) -> None:
+    """Write an array whole or not at all."""
+    with publish(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def save_decisions(path: str, decisions: Sequence[pa.RecordBatch]) -> None:
+    """Write the decisions about a part's members, rows rising, whatever the order of the batches."""
+    table = pa.Table.from_batches(decisions, DECISIONS).sort_by("row")
+    with (
+        publish(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, DECISIONS) as writer,
+    ):
+        writer.write_table(table.combine_chunks())
+
+
+def gone_rows(task: Task, folder: str, levels: Sequence[str]) -> Rows:
+    """Rows that earlier levels dropped, rising: they take no part in the next one."""
+    gone = [_held(folder, task["number"])[:, 0]]
+    for level in levels:
+        found = read_level(task, folder, level)
+        if found is not None:
+            gone.append(found.rows[pc.is_valid(found.rule).to_numpy(zero_copy_only=False)])
+    return np.unique(np.concatenate(gone))
+
+
+def read_level(task: Task, folder: str, level: str) -> Found | None:
+    """Spread the decisions about members over the rows that they stand for; None where no row has company."""
+    copies = copies_file(folder, level, task["number"])
+    decided = decisions_file(folder, level, task["number"])
+    if not exists(copies) or not exists(decided):
+        return None
+    rows, members = _load(copies).T
+    with open_input(decided) as stream:
+        table = pa.ipc.open_file(pa.PythonFile(stream)).read_all().combine_chunks()
+    ids = one_array(read_rows(task["documents"], ["id"], rows)["id"], pa.string())
+    # Every member has one decision, and both are sorted by row.
+    at = np.searchsorted(table["row"].to_numpy(), members)
+    itself = rows == members
+    cluster, of = (
+        one_array(table[name], pa.string()).take(pa.array(at)) for name in ("cluster", "duplicate_of")
     )
-    alive = pc.and_(pc.fill_null(pc.equal(table["fate"], "kept"), False), pc.is_valid(table["signature"]))
-    rows = np.flatnonzero(alive.to_numpy(zero_copy_only=False))
-    numbers = _numbers(task["number"], rows)
-    fresh = ~_contains(without, numbers)
-    column = table["signature"].combine_chunks().take(pa.array(rows[fresh]))
-    return _fixed(column, 4 * scheme.num_hashes, np.uint32), numbers[fresh]
+    member_ids = ids.take(pa.array(np.searchsorted(rows, members)))
+    cluster = pc.coalesce(cluster, of, member_ids)
+    rule = one_array(table["rule"], pa.string()).take(pa.array(at))
+    similarity = one_array(table["similarity"]).take(pa.array(at))
+    if not itself.all() and not task["protected"]:
+        # A member that stays is what its copies in this part repeat.
+        repeats = pa.array(~itself & pc.is_null(rule).to_numpy(zero_copy_only=False))
+        by_url = bool(pc.any(pc.equal(rule, RULES[URL])).as_py()) or level == "urls"
+        of = pc.if_else(repeats, member_ids, of)
+        alike = pa.scalar(None, pa.float32()) if by_url else pa.scalar(1, pa.float32())
+        similarity = pc.if_else(repeats, alike, similarity)
+        rule = pc.if_else(repeats, RULES[URL if by_url else EXACT], rule)
+    return Found(rows, cluster, of, similarity, rule)
 
 
-def _schema(path: str) -> pa.Schema:
-    with open_input(path) as stream:
-        return pq.read_schema(pa.PythonFile(stream))
-
-
-def members(task: Task, nodes: Hashes, labels: Hashes) -> pa.RecordBatch:
-    """Gather what decides about the documents of a part that have company: rows of `MEMBERS`."""
-    first = np.searchsorted(nodes, np.uint64(task["number"]) << np.uint64(ROW_BITS))
-    last = np.searchsorted(nodes, np.uint64(task["number"] + 1) << np.uint64(ROW_BITS))
-    rows = pa.array((nodes[first:last] & _ROWS).astype(np.int64))
-    documents = _read(task["documents"], ["id", "timestamp"]).take(rows).combine_chunks()
-    annotations = (
-        _read(task["annotations"], ["characters", "quality", "text_hash", "signature"]).take(rows).combine_chunks()
-    )
-    count = len(rows)
-    columns = {
-        "number": pa.array(nodes[first:last]),
-        "label": pa.array(labels[first:last]),
-        "id": documents["id"],
-        "source_rank": pa.array(np.full(count, task["source_rank"])),
-        "protected": pa.array(np.full(count, task["protected"])),
-        "characters": annotations["characters"],
-        "quality": annotations["quality"],
-        "timestamp": documents["timestamp"],
-        "text_hash": annotations["text_hash"],
-        "signature": annotations["signature"],
-    }
-    arrays = [_one(columns[field.name], field.type) for field in MEMBERS]
-    return pa.record_batch(arrays, schema=MEMBERS)
-
-
-def decide(batches: list[pa.RecordBatch], *, verify: float) -> pa.RecordBatch:
-    """Choose the copies that stay in whole components: `MEMBERS` in, one row of `DECISIONS` for each."""
-    table = pa.Table.from_batches(batches, MEMBERS).sort_by("number").combine_chunks()
-    ids = _one(table["id"], pa.string())
-    numbers = table["number"].to_numpy()
-    keys = priority_keys(
-        ids,
-        source_rank=table["source_rank"].to_numpy(),
-        quality=table["quality"].to_numpy().astype(np.float64),
-        length=table["characters"].to_numpy(),
-        date=_dates(table["timestamp"]),
-    )
-    places = ranks(keys, numbers)
-    labels = table["label"].to_numpy()
-    halves = _fixed(_one(table["text_hash"], pa.binary(16)), 16, np.uint64)
-    minima = _comparable(table["signature"], halves)
-    choice = choose(labels, places, minima, table["protected"].to_numpy(zero_copy_only=False), verify=verify)
-    kept, of = choice.kept, choice.duplicate_of
-    exact = ~kept & (halves == halves[of]).all(axis=1)
-    similarity = np.where(exact, np.float32(1), choice.similarity)
-    order = np.lexsort((places, labels))
-    begins = (
-        np.concatenate([[True], labels[order][1:] != labels[order][:-1]]) if len(order) else np.zeros(0, bool)
-    )
-    best = np.empty(len(order), np.int64)
-    best[order] = order[begins][np.cumsum(begins) - 1]
-    rule = pc.if_else(pa.array(exact), "exact_duplicate", "near_duplicate")
-    return pa.record_batch(
-        [
-            table["number"].combine_chunks(),
-            ids.take(pa.array(best)),
-            pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), ids.take(pa.array(of))),
-            pa.array(similarity, pa.float32(), mask=kept),
-            pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), rule),
-        ],
-        schema=DECISIONS,
-    )
-
-
-def write_part(task: Task, decisions: list[pa.RecordBatch]) -> PartState:
-    """Write the `duplicates` file of a part."""
+def write_part(task: Task, folder: str, levels: Sequence[str]) -> PartState:
+    """Write the `duplicates` file of a part; a later level's word about a row counts more."""
     state = PartState(task["fingerprint"])
-    alive = pc.fill_null(
-        pc.equal(_read(task["annotations"], ["fate"])["fate"], "kept"), False
-    ).combine_chunks()
+    fates = [batch["fate"] for _, batch in read_batches(task["annotations"], ["fate"])]
+    alive = pc.fill_null(pc.equal(pa.chunked_array(fates, pa.string()), "kept"), False)
     size = len(alive)
-    table = pa.Table.from_batches(decisions, DECISIONS)
-    place = np.full(size, -1)
-    place[(table["number"].to_numpy() & _ROWS).astype(np.int64)] = np.arange(len(table))
-    index = pa.array(place, mask=place < 0)
-    rule = _one(table["rule"], pa.string()).take(index)
-    fate = pc.if_else(alive, pc.if_else(pc.is_valid(rule), "removed", "kept"), pa.scalar(None, pa.string()))
     columns = [
-        _one(table[name], DUPLICATES.field(name).type).take(index)
-        for name in ("cluster", "duplicate_of", "similarity")
+        pa.nulls(size, DUPLICATES.field(name).type)
+        for name in ("cluster", "duplicate_of", "similarity", "rule")
     ]
-    detail = pc.if_else(
-        pc.is_valid(rule),
-        pc.binary_join_element_wise("copy of", columns[1], " "),
-        pa.scalar(None, pa.string()),
-    )
+    for level in levels:
+        found = read_level(task, folder, level)
+        if found is not None:
+            columns = [
+                _put(column, found.rows, values) for column, values in zip(columns, found[1:], strict=True)
+            ]
+    cluster, of, similarity, rule = columns
+    detail = pc.if_else(pc.is_valid(of), pc.binary_join_element_wise("copy of", of, " "), _NONE)
+    held = _held(folder, task["number"])
+    if len(held):
+        rule = _put(rule, held[:, 0], pa.array(HELD_RULES).take(pa.array(held[:, 1])))
+        said = pa.array(["an earlier build holds it"] * len(held), pa.string())
+        detail = _put(detail, held[:, 0], said)
+    fate = pc.if_else(one_array(alive), pc.if_else(pc.is_valid(rule), "removed", "kept"), _NONE)
     with PartWriter(task["output"], DUPLICATES, state) as writer:
-        writer.write(pa.record_batch([*columns, fate, rule, detail], schema=DUPLICATES))
+        writer.write(pa.record_batch([cluster, of, similarity, fate, rule, detail], schema=DUPLICATES))
     return state
 
 
-def _comparable(column: pa.ChunkedArray, halves: Hashes) -> Minima:
-    """Signatures as (n, K) uint32; documents without one get their text hash, which equals an exact copy's only."""
-    array = _one(column, pa.binary())
-    lengths = pc.binary_length(array.drop_null())
-    width = int(lengths[0].as_py()) if len(lengths) else 16
-    stand_in = pa.array(
-        [half.tobytes() * (width // 16) + b"\0" * (width % 16) for half in halves.astype("<u8")], pa.binary()
-    )
-    minima: Minima = _fixed(pc.coalesce(array, stand_in), width, np.uint32)
-    return minima
+def _put(column: pa.Array, rows: Rows, values: pa.Array) -> pa.Array:
+    """Replace the values of some rows."""
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), values)
 
 
-def _dates(column: pa.ChunkedArray) -> npt.NDArray[np.datetime64]:
-    texts = pc.utf8_slice_codeunits(column, 0, 19)
-    right = pc.match_substring_regex(
-        texts, r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d$"
-    )
-    clean = pc.if_else(right, texts, pa.scalar(None, pa.string()))
-    parsed = pc.strptime(clean, format="%Y-%m-%dT%H:%M:%S", unit="s", error_is_null=True)
-    dates: npt.NDArray[np.datetime64] = parsed.to_numpy()
-    return dates
+def _held(folder: str, number: int) -> npt.NDArray[np.int64]:
+    path = held_file(folder, number)
+    return _load(path) if exists(path) else np.zeros((0, 2), np.int64)
 
 
-def _contains(values: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
-    if len(values) == 0:
-        return np.zeros(len(asked), bool)
-    place = np.minimum(np.searchsorted(values, asked), len(values) - 1)
-    found: npt.NDArray[np.bool_] = values[place] == asked
+def _load(path: str) -> npt.NDArray[np.int64]:
+    with open_input(path) as stream:
+        found: npt.NDArray[np.int64] = np.load(stream, allow_pickle=False)
     return found
-
-
-def _fixed(array: pa.Array, width: int, dtype: Any) -> Any:
-    """View n binary values of `width` bytes as an (n, width / itemsize) array of numbers."""
-    joined = b"".join(array.to_pylist())
-    return (
-        np.frombuffer(joined, np.dtype(dtype).newbyteorder("<"))
-        .reshape(len(array), -1)
-        .astype(dtype, copy=False)
-        if joined
-        else np.zeros((0, width // np.dtype(dtype).itemsize), dtype)
-    )
-
-
-def _one(column: Any, kind: pa.DataType) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    return column.cast(kind)

@@ -1,8 +1,8 @@
-"""Band keys of documents that are already held: `against` an earlier build, and increments.
+"""Keys of documents that are already held: `against` an earlier build, and increments.
 
-A folder of one sorted file of distinct uint64 for each band (112 bytes a document at 14 bands) and
-`reference.json`, which says how the signatures were made. Files are mapped, not read; building and merging
-stream, so memory does not grow with them.
+A folder of one sorted file of distinct uint64 for each band (112 bytes a document at 14 bands), one for the exact keys
+of texts, and `reference.json`, which says how keys were made. Files are mapped, not read; building and merging
+stream, so memory does not grow with them. Where only exact copies are looked for there are no bands.
 """
 
 import json
@@ -23,60 +23,83 @@ from text.buffers import Hashes
 BLOCK_ROWS = 1 << 20  # of each file, held at once while merging
 
 _MANIFEST = "reference.json"
+_EXACT = "exact.npy"
+_STATED = {"scheme", "bands", "rows", "keys", "exact", "normaliser"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Sorted distinct keys of each band, mapped from files."""
+    """Sorted distinct keys of each band and of the texts, mapped from files."""
 
     keys: tuple[Hashes, ...]
+    exact: Hashes
 
     @classmethod
-    def open(cls, folder: Path, scheme: Scheme, bands: Bands) -> Self:
-        """Map a reference for look-up.
+    def open(cls, folder: Path, scheme: Scheme | None, bands: Bands | None) -> Self:
+        """Map a reference for look-up; without scheme and bands, for exact copies only.
 
         Raises:
-            UsageError: there is none, it is damaged, or it was made with another scheme or other bands.
+            UsageError: there is none, it is damaged, or it was made with another scheme, other bands or another
+                normaliser.
         """
         manifest = _read_manifest(folder)
+        if manifest["normaliser"] != (ours := Scheme().normaliser):
+            raise UsageError(
+                f"{folder}: its texts were normalised by {manifest['normaliser']!r}, this build's by {ours!r};"
+                " build the reference again"
+            )
+        exact = _map(folder / _EXACT, manifest["exact"])
+        if scheme is None or bands is None:
+            return cls((), exact)
+        if manifest["scheme"] is None:
+            raise UsageError(
+                f"{folder}: holds exact copies only, without MinHash bands; use the same dedup preset for both builds"
+            )
         scheme.require(Scheme.from_json(json.dumps(manifest["scheme"]), place=str(folder)), place=str(folder))
         if (found := (manifest["bands"], manifest["rows"])) != (bands.bands, bands.rows):
             raise UsageError(
                 f"{folder}: holds {found[0]} bands of {found[1]} rows instead of {bands.bands} of {bands.rows};"
                 " use the same dedup preset for both builds"
             )
-        return cls(tuple(_map(folder / _name(band), count) for band, count in enumerate(manifest["keys"])))
+        counts = enumerate(manifest["keys"])
+        return cls(tuple(_map(folder / _name(band), count) for band, count in counts), exact)
+
+    def contains_exact(self, keys: Hashes) -> npt.NDArray[np.bool_]:
+        """Look up (n,) keys of texts: (n,) bool."""
+        return _contains(self.exact, keys)
 
     def contains(self, keys: Hashes) -> npt.NDArray[np.bool_]:
         """Look up (n, bands) keys: (n, bands) bool."""
         found = np.zeros(keys.shape, bool)
         for band, known in enumerate(self.keys):
-            if len(known) == 0:
-                continue
-            asked = keys[:, band]
-            order = np.argsort(asked)  # rising questions touch the file's pages in order
-            at = np.searchsorted(known, asked[order])
-            at[at == len(known)] = 0
-            found[order, band] = known[at] == asked[order]
+            found[:, band] = _contains(known, keys[:, band])
         return found
 
 
-def write_reference(folder: Path, scheme: Scheme, bands: Bands, sources: Sequence[Sequence[Hashes]]) -> None:
+def write_reference(
+    folder: Path,
+    scheme: Scheme | None,
+    bands: Bands | None,
+    sources: Sequence[Sequence[Hashes]],
+    exact: Sequence[Hashes] = (),
+) -> None:
     """Merge sorted keys into a new reference; the folder appears when it is complete.
 
     Args:
         folder: does not exist yet.
-        scheme: how the signatures behind the keys were made.
-        bands: how they were cut.
+        scheme: how the signatures behind the keys were made; None when there are none.
+        bands: how they were cut; None when there are none.
         sources: for each band arrays of rising keys: `np.unique` of new ones, `Reference.keys[band]` of an earlier
             reference.
+        exact: arrays of rising keys of texts.
 
     Raises:
         UsageError: the folder exists.
         ValueError: the number of bands does not fit, or keys do not rise.
     """
-    if len(sources) != bands.bands:
-        raise ValueError(f"keys of {len(sources)} bands, expected {bands.bands}")
+    expected = bands.bands if bands is not None else 0
+    if len(sources) != expected:
+        raise ValueError(f"keys of {len(sources)} bands, expected {expected}")
     if folder.exists():
         raise UsageError(f"{folder}: exists already; a reference is never changed in place")
     partial = folder.with_name(folder.name + ".partial")
@@ -85,10 +108,12 @@ def write_reference(folder: Path, scheme: Scheme, bands: Bands, sources: Sequenc
     partial.mkdir(parents=True)
     counts = [_write(partial / _name(band), merge_sorted(arrays)) for band, arrays in enumerate(sources)]
     manifest = {
-        "scheme": json.loads(scheme.to_json()),
-        "bands": bands.bands,
-        "rows": bands.rows,
+        "scheme": json.loads(scheme.to_json()) if scheme is not None else None,
+        "bands": expected,
+        "rows": bands.rows if bands is not None else 0,
         "keys": counts,
+        "exact": _write(partial / _EXACT, merge_sorted(exact)),
+        "normaliser": Scheme().normaliser,
     }
     (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     partial.rename(folder)
@@ -123,6 +148,16 @@ def merge_sorted(arrays: Sequence[Hashes], *, block_rows: int = BLOCK_ROWS) -> I
                 at[i] += count
             taken.append(block[:count])
         yield np.unique(np.concatenate(taken))
+
+
+def _contains(known: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(asked), bool)
+    if len(known):
+        order = np.argsort(asked)  # rising questions touch the file's pages in order
+        at = np.searchsorted(known, asked[order])
+        at[at == len(known)] = 0
+        found[order] = known[at] == asked[order]
+    return found
 
 
 def _name(band: int) -> str:
@@ -173,6 +208,6 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise UsageError(f"{path}: is no JSON ({error}); build the reference again") from error
-    if not isinstance(manifest, dict) or not {"scheme", "bands", "rows", "keys"} <= manifest.keys():
+    if not isinstance(manifest, dict) or not manifest.keys() >= _STATED:
         raise UsageError(f"{path}: lacks what a reference states; build the reference again")
     return manifest

@@ -1,0 +1,130 @@
+"""What earlier searches decided, and the keys they left: of this workspace (`increments`) and of others (`against`).
+
+`duplicates/_generations/NNN/` holds `generation.json`, which parts were decided and on what basis, and `keys/`, the
+reference of what stays (`pipeline.dedup.reference`). Keys are mapped from files, so they need a local workspace.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.context import Context
+from pipeline.dedup.reference import Reference, write_reference
+from pipeline.dedup.settings import minhash_bands, minhash_scheme
+from pipeline.errors import UsageError
+from pipeline.storage.listing import list_dir, remove
+from pipeline.storage.paths import is_remote, local_path, resolve
+from pipeline.storage.publish import write_json
+from pipeline.tasks import Task
+from pipeline.workspace import Workspace
+from text.buffers import Hashes
+
+_FOLDER = ("duplicates", "_generations")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one search decided."""
+
+    name: str
+    fingerprint: str  # of its parts' files
+    basis: str  # fingerprint of the settings that later parts must share
+    ranks: str  # fingerprint of the order of the sources, which they need not share
+    parts: dict[str, str]  # source/index -> fingerprint of its annotations
+
+    def keys_folder(self, workspace: Workspace) -> str:
+        """Name the folder of its keys."""
+        return workspace.path(*_FOLDER, self.name, "keys")
+
+    def write(self, workspace: Workspace) -> None:
+        """Write `generation.json`; it counts once `summary.json` names it."""
+        write_json(workspace.path(*_FOLDER, self.name, "generation.json"), asdict(self))
+
+
+@dataclass(frozen=True)
+class HeldKeys:
+    """Keys that an earlier build holds."""
+
+    folder: str
+    fingerprint: str
+
+
+def read_generations(workspace: Workspace) -> list[Generation]:
+    """Read the generations that count, in order."""
+    summary = workspace.read_json("duplicates", "summary.json")
+    found = []
+    for name in summary["generations"] if summary else []:
+        told: dict[str, Any] | None = workspace.read_json(*_FOLDER, name, "generation.json")
+        if told is None:
+            return []
+        found.append(Generation(**told))
+    return found
+
+
+def drop_generations(workspace: Workspace, *, keep: Sequence[str]) -> None:
+    """Remove what generations that do not count left."""
+    for name in list_dir(workspace.path(*_FOLDER)):
+        if name not in keep:
+            folder = workspace.path(*_FOLDER, name)
+            if is_remote(folder):
+                remove(workspace.path(*_FOLDER, name, "generation.json"))
+            else:
+                shutil.rmtree(local_path(folder))
+
+
+def open_references(context: Context) -> list[HeldKeys]:
+    """Find the keys of the build that `dedup.against` names, and see that they can be compared with.
+
+    Raises:
+        UsageError: there are none, or they were made in another way.
+    """
+    settings = context.recipe.root.dedup
+    if settings.against is None:
+        return []
+    root = resolve(settings.against, str(context.recipe.base))
+    if is_remote(root) or is_remote(context.workspace.root):
+        raise UsageError("dedup.against: keys are mapped from files; both workspaces must be local folders")
+    if local_path(root).resolve() == local_path(context.workspace.root).resolve():
+        raise UsageError(
+            f"dedup.against: {root} is the workspace of this very build; to add to it, set `dedup.increments`"
+        )
+    earlier = Workspace(root)
+    generations = read_generations(earlier)
+    if not generations:
+        raise UsageError(
+            f"dedup.against: {root} holds no finished dedup stage; give the workspace of a finished build"
+        )
+    held = [HeldKeys(generation.keys_folder(earlier), generation.fingerprint) for generation in generations]
+    for keys in held:
+        Reference.open(Path(keys.folder), minhash_scheme(settings), minhash_bands(settings))
+    return held
+
+
+def store_keys(context: Context, tasks: Sequence[Task], generation: Generation) -> None:
+    """Store the sorted keys of the documents of these parts that stay; on object stores, nothing."""
+    workspace, settings = context.workspace, context.recipe.root.dedup
+    if is_remote(workspace.root):
+        context.progress.say("dedup: keys for later builds are stored in local workspaces only")
+        return
+    from pipeline.dedup_files import empty
+    from pipeline.dedup_jobs import write_keys
+
+    folder = workspace.work("dedup-keys")
+    write_keys(context, tasks, folder)
+    here = local_path(folder)
+    load = partial(np.load, mmap_mode="r", allow_pickle=False)
+    bands = minhash_bands(settings)
+    by_part = [load(path) for path in sorted(here.glob("bands-*.npy")) if path.stat().st_size]
+    of_bands: list[list[Hashes]] = [
+        [keys[band] for keys in by_part if keys.shape[1]] for band in range(bands.bands if bands else 0)
+    ]
+    texts = [load(path) for path in sorted(here.glob("texts-*.npy"))]
+    write_reference(
+        local_path(generation.keys_folder(workspace)), minhash_scheme(settings), bands, of_bands, texts
+    )
+    empty(folder)
