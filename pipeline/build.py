@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from pipeline import extract_stage
+from pipeline.claim import check_claim, check_root, claim
 from pipeline.context import Context
 from pipeline.digest import dataset_digest
 from pipeline.errors import CrawlmixError, UsageError
@@ -73,9 +74,11 @@ def build(
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least one is needed")
     runner_name(beam_options)
+    check_root(root)
     workspace = Workspace(root)
+    check_claim(workspace, recipe)  # before the lock leaves its mark in a folder of something else
     with lock(root), WorkerPool(workers) as pool:
-        _claim(workspace, recipe)
+        claim(workspace, recipe)
         if not is_remote(root):
             clean_temp(root)
         last = until or STAGES[-1]
@@ -97,34 +100,6 @@ def _language_model_digest(recipe: Recipe) -> str:
     from classifiers.language import LanguageModel
 
     return LanguageModel.load(recipe.language_model, engine=recipe.root.language_engine).fingerprint
-
-
-def _claim(workspace: Workspace, recipe: Recipe) -> None:
-    """Refuse a workspace that another recipe fills, or that is a folder of something else."""
-    from pipeline.storage.listing import list_dir
-
-    told = workspace.read_json("build.json")
-    if told is None:
-        names = [
-            name
-            for name in list_dir(workspace.root)
-            if name not in {".lock", ".work", "recipe.json", "excluded.json"} | _TABLES
-        ]
-        if names:
-            raise UsageError(
-                f"{workspace.root}: not empty and not a workspace (found {names[0]}); choose a new or empty folder"
-            )
-    elif told.get("name") != recipe.root.name:
-        raise UsageError(
-            f"{workspace.root}: holds the build of recipe `{told.get('name')}`, this one is `{recipe.root.name}`;"
-            " choose another --workspace"
-        )
-    else:
-        return
-    write_json(workspace.path("build.json"), {"name": recipe.root.name})
-
-
-_TABLES = {"documents", "annotations", "duplicates", "contamination", "shards", "mixtures", "models"}
 
 
 def _run_stages(context: Context, last: str) -> Outcome:

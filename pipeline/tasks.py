@@ -4,7 +4,6 @@ A task is a JSON object with a `kind`; its function reads files, writes files an
 know nothing of Beam, so a worker process starts in a fraction of the time that an SDK harness needs.
 """
 
-import errno
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -23,11 +22,6 @@ _FUNCTIONS = {
     "decontaminate_part": "pipeline.decontaminate.part:decide_part",
     "tokenize_part": "pipeline.tokenize.part:run_part",
 }
-_DISK = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-}
 
 
 def run_task(task: Task, report: Report) -> dict[str, Any]:
@@ -40,14 +34,10 @@ def run_task(task: Task, report: Report) -> dict[str, Any]:
     function: Callable[[Task, Report], dict[str, Any]] = getattr(import_module(module), name)
     try:
         return function(task, report)
-    except OSError as error:
-        if error.errno in _DISK:
-            place = f"{error.filename}: " if error.filename else ""
-            raise CrawlmixError(
-                f"{place}cannot write: {_DISK[error.errno]}; make room and run the build again"
-            ) from error
+    except CrawlmixError:
         raise
-    except ValueError as error:
-        if (told := as_user_error(error)) is not None:
-            raise told from error
-        raise
+    except Exception as error:
+        if (told := as_user_error(error)) is None:
+            raise
+        place = f"{task['name']}: " if "name" in task and isinstance(error, (OSError, MemoryError)) else ""
+        raise type(told)(f"{place}{told}") from error
