@@ -19,6 +19,7 @@ from pipeline.decontaminate.index import (
     Index,
     IndexedBenchmark,
     Numbers,
+    bucket_bits,
     group_sizes,
     open_index,
 )
@@ -120,6 +121,7 @@ def write_index(
             posted = np.searchsorted(examples.example_words, postings, side="right") - 1
             acted = (filter_n == n)[posted].astype(np.uint8)
             _save(folder, f"keys-{n}.npy", keys)
+            _save(folder, f"buckets-{n}.npy", _buckets(keys))
             _save(folder, f"first-{n}.npy", starts)
             _save(folder, f"postings-{n}.npy", postings)
             _save(folder, f"filter-{n}.npy", np.maximum.reduceat(acted, starts[:-1]) if len(keys) else acted)
@@ -226,6 +228,15 @@ def _table(examples: Example, used: np.ndarray, n: int) -> tuple[Hashes, Numbers
     all_hashes = all_hashes[order]
     begins = run_starts(all_hashes)
     return all_hashes[begins], np.append(begins, len(order)), all_places[order]
+
+
+def _buckets(keys: Hashes) -> Any:
+    bits = bucket_bits(len(keys))
+    if len(keys) >= 1 << 32:
+        raise UsageError(f"benchmarks: {len(keys):,} n-grams; an index holds fewer than {1 << 32:,}")
+    borders = np.arange(1, 1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
+    begins = np.concatenate([[0], np.searchsorted(keys, borders), [len(keys)]])
+    return begins.astype(np.uint32)
 
 
 def _anchors(examples: Example, postings: Numbers, anchor: int) -> Hashes:

@@ -7,6 +7,7 @@ A folder of plain arrays, memory-mapped, named after its fingerprint, with `inde
 - `examples.parquet`: benchmark (a number) and id of each example;
 - for each n in use `keys-n.npy`: sorted distinct hashes (uint64); `postings-n.npy`: for each key the words at which
   it begins, `first-n.npy`: (keys + 1,) where the key's postings begin; `filter-n.npy`: whether the filter acts on it;
+  `buckets-n.npy`: where the keys with each value of their top bits begin;
 - for each group of n `bitmap-m.npy`: the hashes of the first m words of the group's n-grams, m its smallest n. A
   text is looked up once for the whole group: what matches n words also matches their first m.
 
@@ -29,9 +30,9 @@ from pipeline.errors import CrawlmixError
 from pipeline.storage.paths import is_remote, join, local_path
 from pipeline.storage.reading import open_input, read_bytes
 from text.buffers import Bytes, Hashes
-from text.words import WordRule, Words
+from text.words import WordRule
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 MAX_METADATA_BYTES = 64 << 20
 SMALLEST_SHARED_N = (
     8  # n-grams of so many words and more share one look-up; shorter ones would let everything through
@@ -64,6 +65,29 @@ class Table:
     first: Numbers  # (k + 1,) into `postings`
     postings: Numbers  # words
     filtered: npt.NDArray[np.uint8]  # (k,) 1 where the filter acts on the n-gram
+    buckets: npt.NDArray[np.uint32]  # (2^b + 1,) where the keys of each value of their top b bits begin
+
+    def find(self, hashes: Hashes) -> tuple[Numbers, Numbers]:
+        """Look hashes up: places of those that are keys, rising, and where among the keys each stands.
+
+        A key's top bits lead to a bucket of about one key, at a quarter of the time of a search through all.
+        """
+        bucket = (hashes >> np.uint64(64 - bucket_bits(len(self.keys)))).astype(np.int64)
+        place = self.buckets[bucket].astype(np.int64)
+        left = np.flatnonzero(place < self.buckets[bucket + 1])
+        known, found = [], []
+        while len(left):
+            key = self.keys[place[left]]
+            equal = key == hashes[left]
+            known.append(left[equal])
+            found.append(place[left[equal]])
+            left = left[key < hashes[left]]
+            place[left] += 1
+            left = left[place[left] < self.buckets[bucket[left] + 1]]
+        none = np.zeros(0, np.int64)
+        rows, keys = np.concatenate([none, *known]), np.concatenate([none, *found])
+        order = np.argsort(rows)
+        return rows[order], keys[order]
 
 
 @dataclass(frozen=True)
@@ -103,11 +127,6 @@ class Index:
     def rule(self) -> WordRule:
         """What a word is."""
         return WordRule(underscore=False, characters=self.characters)
-
-    @property
-    def words(self) -> Words:
-        """The words of all examples."""
-        return Words(self.text, self.word_starts[:-1], self.word_starts[1:] - 1, self.example_words)
 
     @cached_property
     def _offsets(self) -> Numbers:
@@ -199,7 +218,15 @@ def open_index(folder: str) -> Index:
     for n in sorted(metadata["tables"]):
         keys = _load(folder, f"keys-{n}.npy")
         first, postings = _load(folder, f"first-{n}.npy"), _load(folder, f"postings-{n}.npy")
-        tables[n] = Table(n, offset, keys, first, postings, _load(folder, f"filter-{n}.npy"))
+        tables[n] = Table(
+            n,
+            offset,
+            keys,
+            first,
+            postings,
+            _load(folder, f"filter-{n}.npy"),
+            _load(folder, f"buckets-{n}.npy"),
+        )
         offset += len(keys)
     groups = tuple(
         Group(anchor, _load(folder, f"bitmap-{anchor}.npy"), tuple(tables[n] for n in members))
@@ -218,6 +245,11 @@ def open_index(folder: str) -> Index:
         example_words=_load(folder, "example_words.npy"),
         example_benchmark=numbers,
     )
+
+
+def bucket_bits(keys: int) -> int:
+    """Return how many top bits name a bucket, for about one or two keys in each."""
+    return min(max((keys // 2).bit_length(), 1), 24)
 
 
 def group_sizes(sizes: list[int]) -> dict[int, list[int]]:

@@ -110,14 +110,12 @@ def _batch_hits(
         wanted = (
             hashes[chosen] if hashed is None or table.n == group.anchor else hashed.grams(chosen, table.n)
         )
-        keys = np.searchsorted(table.keys, wanted)
-        known = np.flatnonzero(keys < len(table.keys))
-        known = known[table.keys[keys[known]] == wanted[known]]
+        known, keys = table.find(wanted)
         if not len(known):
             continue
-        at, keys = first[chosen[known]], keys[known]
+        at = first[chosen[known]]
         places = np.asarray(table.postings[table.first[keys]])
-        equal = same_words(words, at, index.words, places, table.n)
+        equal = same_words(words, at, index.text, index.word_starts, places, table.n)
         if np.any(equal):
             yield at[equal], table, keys[equal]
 
