@@ -13,7 +13,7 @@ from pipeline.build import STAGES, States, finish
 from pipeline.context import Context, StageRecord
 from pipeline.errors import UsageError
 from pipeline.exclusions import Excluded, Exclusions
-from pipeline.find_documents import Found, Wanted
+from pipeline.find_documents import Found, Wanted, part_paths
 from pipeline.pool import WorkerPool
 from pipeline.progress import Progress
 from pipeline.recipe import Recipe, parse_recipe
@@ -227,12 +227,10 @@ def _copies(workspace: Workspace, found: Sequence[Found]) -> tuple[list[Copy], l
     value_set = pa.array(sorted(ids), pa.string())
     gone: list[Copy] = []
     kept: list[Copy] = []
-    for source in list_dir(workspace.path("duplicates")):
-        for index in range(len(list_dir(workspace.path("duplicates", source)))):
-            with (
-                open_input(workspace.part("documents", source, index)) as names,
-                open_input(workspace.part("duplicates", source, index)) as beside,
-            ):
+    for source in list_dir(workspace.path("documents")):
+        paths = (part_paths(workspace, table, source) for table in ("documents", "duplicates"))
+        for documents, duplicates in zip(*paths, strict=False):  # dedup may not have been done yet
+            with open_input(documents) as names, open_input(duplicates) as beside:
                 table = pq.read_table(pa.PythonFile(names), columns=["id"])
                 copy_of = pq.read_table(pa.PythonFile(beside), columns=["duplicate_of"])["duplicate_of"]
             mine, its = pc.is_in(table["id"], value_set=value_set), pc.is_in(copy_of, value_set=value_set)

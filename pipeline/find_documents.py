@@ -89,8 +89,8 @@ class Wanted:
         ids = {line.key: line for line in reversed(self.lines) if line.kind == "id"}
         hosts = {_host(url) for url in urls}
         for source in list_dir(workspace.path("documents")):
-            for part in range(len(list_dir(workspace.path("documents", source)))):
-                with open_input(workspace.part("documents", source, part)) as stream:
+            for part, path in enumerate(part_paths(workspace, "documents", source)):
+                with open_input(path) as stream:
                     table = pq.read_table(pa.PythonFile(stream), columns=["id", "url"])
                 named = _in(table["id"], ids)
                 spelt = _spelt(table["url"])
@@ -107,6 +107,13 @@ class Wanted:
                     line = line or (_domain(_same_host(host), domains) if host else None) or ids.get(name)
                     if line:
                         yield Found(source, part, row, name, table["url"][row].as_py(), line)
+
+
+def part_paths(workspace: Workspace, table: str, source: str) -> list[str]:
+    """Paths of the parts of a table that are there, in order."""
+    names = list_dir(workspace.path(table, source))
+    count = sum(name.startswith("part-") and name.endswith(".parquet") for name in names)
+    return [workspace.part(table, source, index) for index in range(count)]
 
 
 def _read(kind: Kind, path: Path) -> list[Line]:

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import tiktoken
 from tokenizers import Tokenizer as BaseTokenizer
-from tokenizers import pre_tokenizers
 
+from pipeline.tokenize.token_bytes import byte_of_character
 from pipeline.tokenize.tokenizer import Tokenizer
 
 # GPT-2's pattern in the possessive form that tiktoken uses for it.
@@ -129,7 +129,7 @@ def _other_algorithm(parts: dict[str, Any]) -> str | None:
 def _provable_ranks(base: BaseTokenizer, model: dict[str, Any]) -> dict[bytes, int] | str:
     """Bytes to id of the tokens that satisfy 1, if 2 holds for them; see the top of this file."""
     vocabulary: dict[str, int] = model["vocab"]
-    byte_of = _byte_of_character()
+    byte_of = byte_of_character()
     merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
     place: dict[str, int] = {}
     for number, (left, right) in enumerate(merges):
@@ -151,12 +151,3 @@ def _provable_ranks(base: BaseTokenizer, model: dict[str, Any]) -> dict[bytes, i
     if any(bytes([byte]) not in ranks for byte in range(256)):
         return "it lacks tokens for some bytes"
     return ranks
-
-
-def _byte_of_character() -> dict[str, int]:
-    """GPT-2's printable stand-ins for the 256 bytes: printable ones stand for themselves, the others follow from U+0100."""
-    direct = [b for b in range(256) if chr(b).isprintable() and chr(b) != " "]
-    others = [b for b in range(256) if b not in set(direct)]
-    table = {chr(b): b for b in direct} | {chr(256 + n): b for n, b in enumerate(others)}
-    assert table.keys() == set(pre_tokenizers.ByteLevel.alphabet())
-    return table

@@ -10,7 +10,7 @@ RECIPE = """\
 name: dataset
 seed: 5
 sources:
-  web: {format: jsonl, paths: [web-*.jsonl]}
+  web: {format: jsonl, paths: [web-*.jsonl], pii: [email]}
   books: {format: jsonl, paths: [books.jsonl]}
 dedup: {exact: true, preset: null}
 shards: {tokens: 3k, validation: 10%}
@@ -42,7 +42,7 @@ WORDS = [
 def text(seed: int) -> str:
     """A text that no other seed gives."""
     draw = random.Random(seed)
-    return f"{seed} " + " ".join(draw.choices(WORDS, k=draw.randint(40, 160)))
+    return f"{seed} to someone{seed}@mail.example " + " ".join(draw.choices(WORDS, k=draw.randint(40, 160)))
 
 
 def write_dataset(folder: Path, recipe: str = RECIPE) -> Path:
