@@ -18,6 +18,7 @@ from pipeline.errors import CrawlmixError, UsageError
 from pipeline.tasks import Task
 
 OnProgress = Callable[[int, int], None]
+_ORDERLY_SECONDS = 2.0
 
 
 @dataclass
@@ -54,6 +55,10 @@ class WorkerError(Exception):
 
 
 class _DiedError(Exception):
+    pass
+
+
+class _ClosedError(Exception):
     pass
 
 
@@ -94,13 +99,25 @@ class _Worker:
                 return message["result"], message["cpu_seconds"]
         raise _DiedError
 
-    def end(self) -> int:
+    def dismiss(self) -> None:
+        """Let it end by itself, and its own child processes too."""
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
+
+    def end(self, patience_seconds: float = 0) -> int:
+        with suppress(subprocess.TimeoutExpired):
+            return self._reap(patience_seconds)
         self.process.kill()
+        return self._reap(None)
+
+    def _reap(self, seconds: float | None) -> int:
+        code = self.process.wait(seconds)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):  # what was still to be flushed has no reader any more
                     stream.close()
-        return self.process.wait()
+        return code
 
 
 class WorkerPool:
@@ -110,21 +127,32 @@ class WorkerPool:
         self.size = size
         self.on_progress = on_progress or (lambda _records, _bytes: None)
         self._workers: list[_Worker | None] = [None] * size
+        self._closed = False
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            if worker is not None:
-                worker.end()
-        self._workers = [None] * self.size
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._close(orderly=kind is None)
 
-    def start(self, number: int | None = None) -> None:
-        """Start workers ahead of their first task."""
-        for slot in range(min(number or self.size, self.size)):
-            if self._workers[slot] is None:
-                self._workers[slot] = _Worker()
+    def _close(self, *, orderly: bool) -> None:
+        with self._lock:
+            self._closed = True
+            workers = [worker for worker in self._workers if worker is not None]
+            self._workers = [None] * self.size
+        if orderly:
+            for worker in workers:
+                worker.dismiss()
+        for worker in workers:
+            worker.end(_ORDERLY_SECONDS if orderly else 0)
+
+    def _worker(self, slot: int) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise _ClosedError
+            worker = self._workers[slot] = self._workers[slot] or _Worker()
+            return worker
 
     def run(self, jobs: Sequence[Job], on_done: Callable[[Done], None] | None = None) -> list[Done]:
         """Run jobs to the end; results stand in the order of `jobs`.
@@ -147,7 +175,7 @@ class WorkerPool:
                     thread.join(0.5)  # a join without a limit would not let an interrupt through
         except BaseException:
             run.fail(KeyboardInterrupt())
-            self.__exit__()
+            self._close(orderly=False)
             raise
         if run.error is not None:
             raise run.error
@@ -157,9 +185,11 @@ class WorkerPool:
         while (item := run.take()) is not None:
             place, task = item
             for attempt in (1, 2):
-                worker = self._workers[slot] = self._workers[slot] or _Worker()
                 try:
+                    worker = self._worker(slot)
                     result, seconds = worker.run(task, self.on_progress)
+                except _ClosedError:
+                    return
                 except _DiedError:
                     code = worker.end()
                     self._workers[slot] = None

@@ -82,7 +82,11 @@ def _children_seconds() -> float:
 def main() -> None:
     """Serve tasks; whatever libraries print goes to stderr, since stdout carries the results."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # sent to all of a group; the parent decides what they mean
+        signal.signal(number, signal.SIG_IGN)
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, results)

@@ -1,5 +1,7 @@
 """The `crawlmix` command: finds the subcommand, and turns the user's mistakes into one line and an exit code."""
 
+import os
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -25,6 +27,7 @@ _COMMANDS = {
     "mixture": ("mixture", "Plan and verify mixtures."),
     "webtext": ("webtext", "Turn Reddit's submission dumps into a table of links."),
     "export-shards": ("export_shards", "Write token shards in the forms that other trainers read."),
+    "train": ("train", "Train GPT-3's architecture on a mixture."),
 }
 
 
@@ -65,9 +68,32 @@ def cli() -> None:
     """Turn Common Crawl into a training set, and the training set into a model."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM: ends the command with 128 plus the signal's number, as shells do."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    # Once is enough for an orderly end; whoever is in a greater hurry gets the system's own way.
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_DFL)
+    raise Interrupted(number)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits 0 done, 1 failed, 2 wrong usage, 3 a bug (the only case with a traceback)."""
-    sys.exit(run(arguments))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads any more; the interpreter would complain about it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or 1
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -75,11 +101,12 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         cli.main(arguments, prog_name="crawlmix", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(_usage_line(error), err=True)
         return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        stop = error if isinstance(error, Interrupted) else error.__cause__ or error.__context__
         click.echo("crawlmix: interrupted; the same command continues where it stopped", err=True)
-        return 130
+        return stop.exit_code if isinstance(stop, Interrupted) else 130
     except BrokenPipeError:
         return 1
     except Exception as error:  # noqa: BLE001  the one place where a bug's traceback is shown
@@ -90,6 +117,13 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo("crawlmix: this is a bug, please report it with the lines above", err=True)
         return 3
     return 0
+
+
+def _usage_line(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    help_line = f"; see `{context.command_path} --help`" if context is not None else ""
+    message = " ".join(error.format_message().split())
+    return f"crawlmix: {message.rstrip('.')}{help_line}"
 
 
 if __name__ == "__main__":

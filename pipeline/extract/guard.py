@@ -137,6 +137,8 @@ class Guard:
             "limits": asdict(self.limits),
             "cpu_seconds": self.settings.cpu_seconds,
             "memory_bytes": self.settings.memory_bytes,
+            # Linux's signal comes when the *thread* ends that started the child.
+            "die_with_parent": threading.current_thread() is threading.main_thread(),
         }
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         # The path as it is here, so that the child imports the same code; threads would only cost memory.

@@ -17,13 +17,15 @@ from pipeline.extract.page import extract_page
 
 OUT_OF_MEMORY = 97  # exit status
 _STDERR_BYTES = 1 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 def main(argument: str) -> int:
     """Serve until stdin ends.
 
     Args:
-        argument: JSON with `extractor`, `limits`, `cpu_seconds` (of one page) and `memory_bytes` (address space).
+        argument: JSON with `extractor`, `limits`, `cpu_seconds` (of one page), `memory_bytes` (address space) and
+            `die_with_parent` (only where the parent's thread that started us lives as long as the parent).
     """
     settings = json.loads(argument)
     extractor, limits = settings["extractor"], Limits(**settings["limits"])
@@ -31,8 +33,11 @@ def main(argument: str) -> int:
     inbox = sys.stdin.buffer
     outbox = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
     os.dup2(2, 1)  # a library that prints must not reach the frames
-    # A terminal's Ctrl-C goes to the whole group; the parent decides what becomes of us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a service manager's SIGTERM go to the whole group; the parent decides what becomes of us.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if settings["die_with_parent"]:
+        _die_with_parent()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     _limit(resource.RLIMIT_AS, settings["memory_bytes"])
     _limit(resource.RLIMIT_CORE, 0)
@@ -50,6 +55,14 @@ def main(argument: str) -> int:
                 write_result(outbox, result)
             except MemoryError:
                 os._exit(OUT_OF_MEMORY)
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process with its parent, even in the middle of a page."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(what: int, amount: int) -> None:
