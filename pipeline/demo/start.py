@@ -64,6 +64,9 @@ What became of it, record by record:
 Where it is: {workspace}/shards holds the tokens, {workspace}/mixtures/gpt3.json says how training draws from
 them. Dataset digest {outcome.dataset_digest}: the same on every machine.
 
+The report, a page to open in a browser, shows all of this with reasons, examples and thresholds:
+  {workspace}/report.html
+
 What to run next:
   crawlmix status {workspace}
   crawlmix explain {workspace} https://example.org/         any URL of the sample, what became of it and why

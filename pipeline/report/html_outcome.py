@@ -99,6 +99,8 @@ def times_section(facts: Facts) -> Html:
     stages = [stage for stage in facts.build["stages"] if stage["name"] != "report"]
     for stage in stages:
         records = facts.ledger["stages"].get(stage["name"], {}).get("in")
+        if stage["done"] < stage["parts"]:
+            records = None  # the time is that of some parts alone
         rate = f"{records / stage['seconds']:,.0f}" if records and stage["seconds"] > 0 else "-"
         each = f"{1000 * stage['cpu_seconds'] / records:.2f}" if records and stage["cpu_seconds"] else "-"
         rows.append(
