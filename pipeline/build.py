@@ -131,7 +131,7 @@ def _run_stages(context: Context, last: str) -> Outcome:
         tables = (*tables, "contamination")
     if "tokenize" in wanted:
         return finish(context, stages, survivors, tables, mix="mix" in wanted)
-    return _end(context, make_ledger(stages), None)
+    return _end(context, _ledger(context, stages), None)
 
 
 def finish(
@@ -174,16 +174,27 @@ def finish(
         context.progress.say(_plain_summary(context))
         digest = dataset_digest(context.workspace)
         _drop_work(context)
-    return _end(context, make_ledger(stages), digest)
+    return _end(context, _ledger(context, stages), digest)
 
 
 def _note(context: Context, stages: dict[str, States], name: str, run: Callable[[], States]) -> States:
     stages[name] = run()
-    ledger = make_ledger(stages)
+    ledger = _ledger(context, stages)
     context.progress.say(_summary(context, ledger["stages"][name]))
     if context.records[-1].done:
         _write_state(context, ledger, None)  # the dataset of an earlier build is not this one's
     return stages[name]
+
+
+def _ledger(context: Context, stages: dict[str, States]) -> Ledger:
+    """Count fates, and beside them what came before records: captures of an index, links of dumps."""
+    ledger = make_ledger(stages)
+    for name, source in context.recipe.root.sources.items():
+        if source.index is not None or source.links is not None:
+            from pipeline.selected_parts import selection_counts
+
+            ledger["sources"][name]["selection"] = selection_counts(context.recipe, context.workspace, name)
+    return ledger
 
 
 def _end(context: Context, ledger: Ledger, digest: str | None) -> Outcome:

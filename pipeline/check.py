@@ -1,6 +1,7 @@
 """Everything that can be wrong with a build before it starts, and what it would do."""
 
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from pipeline.errors import CrawlmixError, UsageError, as_user_error
 from pipeline.extract.html import check_extractor, extractor_version
 from pipeline.extract_stage import plan_parts
 from pipeline.recipe import Recipe
+from pipeline.storage.globs import expand
 from pipeline.storage.paths import is_remote, local_path
+from pipeline.tasks import Task
 from pipeline.tokenize.tokenizer import load_tokenizer
 from pipeline.units import format_bytes
 from pipeline.workspace import Workspace
@@ -95,9 +98,12 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
     root = recipe.root
     sources = []
     for name, source in root.sources.items():
-        tasks = attempt(
-            f"sources.{name}", lambda name=name: plan_parts(recipe, Workspace(workspace or "."), name)
-        )
+        if source.pages_of is not None:
+            assert source.links is not None
+            dumps = source.links.dumps
+            attempt(f"sources.{name}.links.dumps", lambda dumps=dumps: expand(dumps, str(recipe.base)))
+            continue
+        tasks = attempt(f"sources.{name}", lambda name=name: _plan_parts(recipe, name))
         if tasks is not None:
             files = {task["file"]: task["size"] for task in tasks}
             sources.append(SourcePlan(name, source.format, len(files), len(tasks), sum(files.values())))
@@ -138,6 +144,12 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
         needed,
         free,
     )
+
+
+def _plan_parts(recipe: Recipe, name: str) -> list[Task]:
+    """Plan the parts of a source; what an index selects is written to a folder of its own, and forgotten."""
+    with tempfile.TemporaryDirectory() as folder:
+        return plan_parts(recipe, Workspace(folder), name)
 
 
 def _check_classifier(recipe: Recipe, name: str) -> None:

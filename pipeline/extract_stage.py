@@ -11,7 +11,7 @@ from pipeline.errors import CrawlmixError
 from pipeline.extract.html import extractor_version
 from pipeline.pool import Job
 from pipeline.recipe import Recipe
-from pipeline.sections import Source
+from pipeline.sections import Index, Source
 from pipeline.sources.open_reader import is_splittable
 from pipeline.storage.globs import expand
 from pipeline.storage.identity import identity
@@ -83,6 +83,8 @@ def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
         },
     }
     stage = fingerprint(VERSION, reading, extractor_version(extract.engine), name)
+    if source.index is not None:
+        return _selected(recipe, workspace, name, source.index, reading, stage)
     tasks: list[Task] = []
     for file in list_files(recipe, source):
         splittable = _splittable(source.format, file)
@@ -92,34 +94,67 @@ def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
                 start, end, _SLICE_BYTES if splittable and not is_remote(file.url) else file.size
             )
             own = fingerprint(stage, file.shown, file.identity, start, end)
-            tasks.append(
-                {
-                    "kind": "extract_part",
-                    "name": f"{name} part {index} ({file.shown})",
-                    "source": name,
-                    "file": file.url,
-                    "shown": file.shown,
-                    "size": file.size,
-                    "start": start,
-                    "end": end,
-                    "exact": False,
-                    "output": workspace.part("documents", name, index),
-                    "fingerprint": own,
-                    "slice_fingerprint": own,
-                    "slices": [
-                        {
-                            "start": a,
-                            "end": b,
-                            "slice_file": workspace.work(
-                                "slices", name, f"part-{index:05d}-{number:04d}.arrow"
-                            ),
-                        }
-                        for number, (a, b) in enumerate(pieces)
-                    ],
-                    **reading,
-                }
-            )
+            place = {"file": file.url, "shown": file.shown, "size": file.size, "start": start, "end": end}
+            tasks.append({**_task(workspace, name, index, own, pieces), **place, **reading})
     return tasks
+
+
+def _task(workspace: Workspace, name: str, index: int, own: str, pieces: list[tuple[int, int]]) -> Task:
+    return {
+        "kind": "extract_part",
+        "name": f"{name} part {index}",
+        "source": name,
+        "exact": False,
+        "output": workspace.part("documents", name, index),
+        "fingerprint": own,
+        "slice_fingerprint": own,
+        "slices": [
+            {
+                "start": a,
+                "end": b,
+                "slice_file": workspace.work("slices", name, f"part-{index:05d}-{number:04d}.arrow"),
+            }
+            for number, (a, b) in enumerate(pieces)
+        ],
+    }
+
+
+def _selected(
+    recipe: Recipe, workspace: Workspace, name: str, index: Index, reading: Task, stage: str
+) -> list[Task]:
+    """Parts of a source that reads only what an index selects."""
+    from pipeline.selected_parts import selected_captures
+
+    tasks = []
+    for number, part in enumerate(selected_captures(recipe, workspace, name, index)):
+        own = fingerprint(stage, part["fingerprint"])
+        place = {"file": part["file"], "shown": part["file"], "size": 1, "start": 0, "end": 1}
+        chosen = {"captures": part["captures"], "base_url": part["base_url"]}
+        tasks.append({**_task(workspace, name, number, own, [(0, 1)]), **place, **chosen, **reading})
+    return tasks
+
+
+def _linked_pages(context: Context, name: str, pages: list[Task], states: list[PartState]) -> list[PartPlan]:
+    """Parts of a source made of another source's pages."""
+    from pipeline.selected_parts import links_file
+
+    links = context.recipe.root.sources[name].links
+    assert links is not None
+    table = links_file(context.recipe, context.workspace, links)
+    plans = []
+    for number, (page, state) in enumerate(zip(pages, states, strict=True)):
+        own = fingerprint(VERSION, name, state.fingerprint, table.rpartition("/")[2])
+        task: Task = {
+            "kind": "linked_pages_part",
+            "name": f"{name} part {number}",
+            "shown": page["shown"],
+            "documents": page["output"],
+            "links": table,
+            "output": context.workspace.part("documents", name, number),
+            "fingerprint": own,
+        }
+        plans.append(PartPlan(name, number, task["output"], own, Job(task)))
+    return plans
 
 
 def _splittable(file_format: str, file: InputFile) -> bool:
@@ -136,18 +171,31 @@ def _ranges(start: int, end: int, most: int) -> list[tuple[int, int]]:
 def run(context: Context) -> dict[str, list[PartState]]:
     """Read every source into `documents/`; returns the states of the parts by source."""
     record, start = context.begin("extract")
+    sources = context.recipe.root.sources
     tasks = {
-        name: plan_parts(context.recipe, context.workspace, name) for name in context.recipe.root.sources
+        name: plan_parts(context.recipe, context.workspace, name)
+        for name, source in sources.items()
+        if source.pages_of is None
     }
     everything = [task for parts in tasks.values() for task in parts]
-    record.fingerprint = fingerprint([task["fingerprint"] for task in everything])
-    context.clean("documents", {name: len(parts) for name, parts in tasks.items()})
     states = context.make_parts("extract", [_plan(task) for task in everything], record)
     states = _stitch(context, everything, states, record)
-    record.seconds = time.monotonic() - start
-    by_source: dict[str, list[PartState]] = {name: [] for name in tasks}
+    by_source: dict[str, list[PartState]] = {name: [] for name in sources}
     for task, state in zip(everything, states, strict=True):
         by_source[task["source"]].append(state)
+    linked = [
+        plan
+        for name, source in sources.items()
+        if source.pages_of is not None
+        for plan in _linked_pages(context, name, tasks[source.pages_of], by_source[source.pages_of])
+    ]
+    if linked:
+        for plan, state in zip(linked, context.make_parts("links", linked, record), strict=True):
+            by_source[plan.source].append(state)
+        record.parts = len(everything) + len(linked)
+    record.fingerprint = fingerprint([state.fingerprint for parts in by_source.values() for state in parts])
+    context.clean("documents", {name: len(parts) for name, parts in by_source.items()})
+    record.seconds = time.monotonic() - start
     return by_source
 
 

@@ -16,6 +16,7 @@ Report = Callable[[int, int], None]  # records and input bytes done since the la
 _FUNCTIONS = {
     "extract_slice": "pipeline.extract.part:run_slice",
     "extract_part": "pipeline.extract.part:run_part",
+    "linked_pages_part": "pipeline.extract.linked_pages:run_part",
     "sample_part": "pipeline.annotate.sample:run_part",
     "annotate_part": "pipeline.annotate.part:run_part",
     "scan_part": "pipeline.decontaminate.part:scan_part",

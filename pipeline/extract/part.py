@@ -6,13 +6,15 @@ that one reader of the whole file gives: ranges are checked to continue each oth
 synchronised on bytes that only look like a record.
 """
 
+import atexit
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.document import DOCUMENTS, document_id
 from pipeline.extract.guard import Guard, GuardSettings
@@ -32,7 +34,7 @@ _BATCH_BYTES = 2 << 20  # of page bodies: what one round trip to the extractor c
 _BATCH_ROWS = 512
 _GROUP_BYTES = 16 << 20  # of text in a row group
 _GROUP_ROWS = 8192
-_WEB_FORMATS = {"warc", "arc"}
+_kept = threading.local()  # engines other than direct run tasks side by side in threads
 
 
 def run_slice(task: Task, report: Report) -> dict[str, Any]:
@@ -101,10 +103,15 @@ def _guard(task: Task) -> Guard:
     )
 
 
-@lru_cache(maxsize=1)
 def _kept_guard(extractor: str, limits: Limits, settings: GuardSettings) -> Guard:
-    """One guard serves all tasks of this process: its child costs more to start than a slice to read."""
-    return Guard(extractor, limits, settings)
+    """One guard serves all tasks of a thread: its child costs more to start than a slice to read."""
+    kept: Guard | None = getattr(_kept, "guard", None)
+    if kept is None or (kept.extractor, kept.limits, kept.settings) != (extractor, limits, settings):
+        if kept is not None:
+            kept.close()
+        kept = _kept.guard = Guard(extractor, limits, settings)
+        atexit.register(kept.close)
+    return kept
 
 
 def _note_name(slice_file: str) -> str:
@@ -133,24 +140,23 @@ class _Reading:
         self._reader: Reader | None = None
 
     def note(self) -> dict[str, Any]:
-        assert self._reader is not None
         return {
             "fingerprint": self._task["slice_fingerprint"],
-            "first_offset": self._reader.first_offset,
-            "next_offset": self._reader.next_offset,
+            "first_offset": None if self._reader is None else self._reader.first_offset,
+            "next_offset": self._range[1] if self._reader is None else self._reader.next_offset,
             "skipped": [{"file": self._task["shown"], **asdict(item)} for item in self._skipped],
         }
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         start, end, exact = self._range
         rows = _Rows(self._task)
+        if "captures" in self._task:
+            yield from self._selected(rows)
+            return
         with open_input(self._task["file"]) as stream:
-            selection = Selection(
-                statuses=frozenset(self._task["statuses"]),
-                media_types=frozenset(self._task["media_types"]),
-                max_bytes=self._task["max_bytes"],
+            place = FileRange(
+                stream, self._task["shown"], self._task["size"], start, end, exact, self._selection()
             )
-            place = FileRange(stream, self._task["shown"], self._task["size"], start, end, exact, selection)
             self._reader = reader_for(
                 self._task["format"], place, options=ReaderOptions(JsonlFields(**self._task["reader"]))
             )
@@ -162,7 +168,31 @@ class _Reading:
         if len(rows):
             yield rows.take()
 
-    def _groups(self, reader: Reader) -> Iterator[list[Record]]:
+    def _selected(self, rows: "_Rows") -> Iterator[pa.RecordBatch]:
+        """Read only the records that an index selected."""
+        from pipeline.sources.cdx_reader import read_selected
+
+        with open_input(self._task["captures"]) as stream:
+            captures = pq.read_table(pa.PythonFile(stream))
+        records = (
+            record for _, record in read_selected(captures, self._task["base_url"], records=self._selection())
+        )
+        for group in self._groups(records):
+            rows.add(group, self._guard)
+            self._report(len(group), sum(record.length for record in group))
+            if rows.full():
+                yield rows.take()
+        if len(rows):
+            yield rows.take()
+
+    def _selection(self) -> Selection:
+        return Selection(
+            statuses=frozenset(self._task["statuses"]),
+            media_types=frozenset(self._task["media_types"]),
+            max_bytes=self._task["max_bytes"],
+        )
+
+    def _groups(self, reader: Iterable[Record | Skipped]) -> Iterator[list[Record]]:
         group: list[Record] = []
         size = 0
         for item in reader:
