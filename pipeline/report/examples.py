@@ -125,7 +125,7 @@ def _rows(path: str, rows: Iterable[int], columns: list[str]) -> dict[int, dict[
                 )
                 cut = {
                     name: pc.utf8_slice_codeunits(
-                        table[name], 0, SHOWN_CHARS if name == "text" else _FIELD_CHARS
+                        table[name], 0, SHOWN_CHARS + 1 if name == "text" else _FIELD_CHARS
                     )
                     for name in columns
                 }

@@ -27,10 +27,10 @@ def bars(lines: Iterable[Html]) -> Html:
     return Html(f'<div class="bars">{join(lines)}</div>')
 
 
-def histogram(shape: Histogram, label: str, bounds: Sequence[float] = ()) -> Html:
+def histogram(shape: Histogram, label: str, bounds: Sequence[tuple[float, int]] = ()) -> Html:
     """Draw a histogram: kept documents below, the others on top of them, and the bounds as dashed lines.
 
-    Heights go with the square root of the counts, so that a small tail beside a tall bar can still be seen.
+    A bound is a value and its side: -1 keeps what is not below it, 1 what is not above it. Heights go with the square root of the counts, so that a small tail beside a tall bar can still be seen.
     """
     totals = [kept + gone for kept, gone in zip(shape.kept, shape.gone, strict=True)]
     highest = sqrt(max([*totals, 1]))
@@ -47,25 +47,18 @@ def histogram(shape: Histogram, label: str, bounds: Sequence[float] = ()) -> Htm
                 shapes.append(
                     f'<rect class="{kind}" x="{x:.2f}" y="{_HEIGHT - top:.2f}" width="{width:.2f}" height="{size:.2f}"/>'
                 )
-    for bound in bounds:
-        at = shape.place(bound)
+    for bound, side in bounds:
+        at = shape.place(bound, side)
         if at is not None:
             shapes.append(
                 f'<line class="bound" x1="{_WIDTH * at:.2f}" x2="{_WIDTH * at:.2f}" y1="0" y2="{_HEIGHT}"/>'
             )
-    ends = (("start", 0, shape.low), ("end", _WIDTH, shape.high))
+    ends = (("start", 0, shape.ends[0]), ("end", _WIDTH, shape.ends[1]))
     shapes += [
-        f'<text class="soft" text-anchor="{anchor}" x="{x}" y="{_HEIGHT + 14}">{number(_end(value))}</text>'
+        f'<text class="soft" text-anchor="{anchor}" x="{x}" y="{_HEIGHT + 14}">{number(value)}</text>'
         for anchor, x, value in ends
     ]
     return svg(_WIDTH, _HEIGHT + _FOOT, label, shapes)
-
-
-def _end(value: float) -> float:
-    """Bars of whole numbers begin and end at halves; the axis names the numbers."""
-    return (
-        round(value + (0.5 if value <= 0 else -0.5)) if abs(value % 1) == 0.5 and abs(value) > 0.6 else value
-    )
 
 
 def figure(picture: Html, *caption: object) -> Html:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.examples import Example, Reason
+from pipeline.report.examples import SHOWN_CHARS, Example, Reason
 from pipeline.report.facts import Facts, without_secrets
 from pipeline.report.figures import Figures
 from pipeline.report.html_parts import Html, code, foreign, join, paragraph, percent, section, shown, table
@@ -60,7 +60,7 @@ def _line(
     kind: str, name: str, what: str, number: int, share: str, examples: Sequence[Example], where: str = ""
 ) -> Html:
     inside = join(map(_example, examples)) if examples else paragraph("No example to show.", "note")
-    sources = paragraph(where, "note") if where else Html("")
+    sources = paragraph(where, "note where") if where else Html("")
     return Html(
         f'<details class="{kind}"><summary>{code(name)}<span class="what">{shown(what)}</span>'
         f'<span class="count">{number:,}</span><span class="share">{shown(share)}</span></summary>'
@@ -75,7 +75,7 @@ def _example(example: Example) -> Html:
         lines.append(Html(f'<p class="why">{foreign(example.detail, 200)}</p>'))
     lines.append(
         paragraph(
-            foreign(example.text, 200) if example.text else "No text was taken from it.",
+            foreign(example.text, SHOWN_CHARS) if example.text else "No text was taken from it.",
             "" if example.text else "note",
         )
     )
@@ -88,9 +88,9 @@ def skipped_section(facts: Facts) -> Html:
         (
             name,
             code(without_secrets(item["file"])),
+            foreign(item.get("reason") or ""),
             item["offset"],
             item["length"],
-            foreign(item.get("reason") or ""),
         )
         for name, source in facts.ledger["sources"].items()
         for item in source["bytes_skipped"]
@@ -106,9 +106,7 @@ def skipped_section(facts: Facts) -> Html:
     return section(
         "skipped",
         "Bytes that could not be read",
-        paragraph(
-            f"{lost:,} bytes in {len(rows):,} places held no readable record{more}. Reading went on behind each."
-        ),
+        paragraph(f"{lost:,} bytes held no readable record{more}. Reading went on behind them."),
         table(
             ("source", "file", "reason", "from byte", "bytes"),
             rows[:MAX_SKIPPED],

@@ -82,7 +82,7 @@ def quality_section(facts: Facts, figures: Figures) -> Html:
     for source, shape in figures.quality.items():
         settings = facts.recipe.filters[facts.recipe.sources[source].filter]
         rule = keep_rule(settings)
-        bounds = [rule.value] if rule.kind == "threshold" and rule.value is not None else []
+        bounds = [(rule.value, -1)] if rule.kind == "threshold" and rule.value is not None else []
         label = f"quality scores of {source}, from 0 to 1"
         model = settings.quality.model if settings.quality else ""
         pictures.append(
@@ -94,10 +94,13 @@ def quality_section(facts: Facts, figures: Figures) -> Html:
         )
     if not pictures:
         return Html("")
-    intro = (
-        "The classifier's score of each document, 0 to 1. A Pareto rule keeps a document with probability"
-        " (2 - score)^-alpha, so some of every score stay. Heights go with the square root of the counts."
+    soft = any(keep_rule(rules).kind == "pareto" for rules in facts.recipe.filters.values())
+    draw = (
+        " The Pareto rule keeps a document with probability (2 - score)^-alpha: some of every score."
+        if soft
+        else ""
     )
+    intro = f"The classifier's score of each document, 0 to 1.{draw} Heights go with the square root of the counts."
     return section("quality", "Quality scores", paragraph(intro), legend(_KEPT_AND_GONE), plots(pictures))
 
 
@@ -122,16 +125,14 @@ def signals_section(figures: Figures) -> Html:
 def _signal(item: SignalFigure) -> Html:
     shape = item.histogram
     documents = sum(shape.kept) + sum(shape.gone)
-    bounds = [bound for rule in item.rules for bound in (rule.min, rule.max) if bound is not None]
-    lines = []
+    bounds, lines = [], []
     for rule, beyond in zip(item.rules, item.beyond, strict=True):
-        off = [number(b) for b in (rule.min, rule.max) if b is not None and shape.place(b) is None]
+        mine = [(bound, side) for bound, side in ((rule.min, -1), (rule.max, 1)) if bound is not None]
+        bounds += mine
+        off = [number(bound) for bound, side in mine if shape.place(bound, side) is None]
         aside = f"; {' and '.join(off)} lies off this axis" if off else ""
-        lines.append(
-            Html(
-                f"<br>{code(rule.name)}: {beyond:,} ({percent(beyond, documents)}) {bound_words(rule)}{aside}"
-            )
-        )
+        share = percent(beyond, documents)
+        lines.append(Html(f"<br>{code(rule.name)}: {beyond:,} ({share}) {bound_words(rule)}{aside}"))
     unit = f"{unit_of(item.signal)}{', logarithmic axis' if shape.log else ''}"
     return figure(
         histogram(shape, f"{item.signal} of {documents:,} documents", bounds),

@@ -65,6 +65,7 @@ summary:focus-visible,a:focus-visible,.scroll:focus-visible{outline:2px solid va
 .reason .what{color:var(--soft);overflow-wrap:anywhere}.reason .count,.reason .share{text-align:right;font-variant-numeric:tabular-nums}
 .reason .share{color:var(--soft)}.failed code{color:var(--failed)}
 .examples{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr));gap:.75rem;padding:.3rem 0 1rem 1.9rem}
+.where{padding-left:1.9rem;margin:.1rem 0 .3rem}
 .example{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.7rem .85rem;font-size:.8125rem;min-width:0;overflow-wrap:anywhere}
 .example b{display:block;font-size:.875rem}.example p{margin:.35rem 0 0;max-width:none}.example .url{color:var(--soft)}
 .example .why{color:var(--mark)}
@@ -79,6 +80,6 @@ body{font-size:15px}.wide{display:none}
 .tiles{grid-template-columns:1fr 1fr}
 .bar{grid-template-columns:1fr auto}.bar .track{grid-row:2;grid-column:1/-1}.bar .value{min-width:0}
 details.reason>summary{grid-template-columns:1.1rem 1fr auto auto}.reason .what{grid-row:2;grid-column:2/-1}
-.examples{padding-left:0}}
+.examples{padding-left:0}.where{padding-left:0}}
 @media print{nav{display:none}body{background:#fff}details.reason{break-inside:avoid}}
 """
