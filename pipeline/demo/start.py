@@ -39,7 +39,9 @@ def write_recipe(file: Path) -> Path:
 def starter_text() -> str:
     """Read the commented recipe that ships with the package, its paths led to the example crawl beside it."""
     text = files("recipes").joinpath("demo.yaml").read_text(encoding="utf-8")
-    return text.replace("paths: [", f"paths: [{SAMPLE_FOLDER}/")
+    for key in ("paths", "benchmarks"):
+        text = text.replace(f"{key}: [", f"{key}: [{SAMPLE_FOLDER}/")
+    return text
 
 
 def demo_recipe(folder: Path) -> Recipe:
