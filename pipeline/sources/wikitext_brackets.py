@@ -9,16 +9,12 @@ from pipeline.sources.wikitext_templates import template_text
 MAX_NESTING: Final = 500  # MediaWiki itself stops expanding templates at 100
 
 # With the line end in the pattern it is three times as fast as with `^`.
-_TOKEN = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\n[ \t:]*\{\||\n[ \t]*\|\})")
-_TEMPLATE, _TABLE, _LINK = range(3)
+_BRACKET: Final = re.compile(r"(\{\{|\}\}|\[\[|\]\]|\n[ \t:]*\{\||\n[ \t]*\|\})")
+_TEMPLATE, _LINK, _TABLE = range(3)
+_OPENING: Final = {"{{": _TEMPLATE, "[[": _LINK}
+_CLOSING: Final = {"}}": _TEMPLATE, "]]": _LINK}
 
-
-class _Frame:
-    __slots__ = ("kind", "pieces")
-
-    def __init__(self, kind: int) -> None:
-        self.kind = kind
-        self.pieces: list[str] = []
+_Frame = tuple[int, list[str]]  # kind of the bracket that opened it, and its contents so far
 
 
 def resolve_brackets(text: str, names: LinkNames) -> str | None:
@@ -27,68 +23,64 @@ def resolve_brackets(text: str, names: LinkNames) -> str | None:
     A bracket that nothing closes goes alone, and its contents stay. Every closing bracket ends the nearest opening
     one of its kind; `]]` only if no template or table was opened since.
     """
-    parts = _TOKEN.split("\n" + text)
+    parts = _BRACKET.split("\n" + text)
     if len(parts) == 1:
         return text
     stack: list[_Frame] = []
-    open_count = [0, 0, 0]
-    out: list[str] = [parts[0]]
+    opened = [0, 0, 0]  # frames in the stack, by kind
+    out = [parts[0]]
     pieces = out
     rest = iter(parts[1:])
     for bracket, following in zip(rest, rest, strict=True):
-        if bracket == "[[":
-            kind, closes = _LINK, False
-        elif bracket == "]]":
-            kind, closes = _LINK, True
-        elif bracket == "{{":
-            kind, closes = _TEMPLATE, False
-        elif bracket == "}}":
-            kind, closes = _TEMPLATE, True
+        kind = _OPENING.get(bracket)
+        if kind is not None:
+            pieces = _open(stack, opened, kind)
+        elif (kind := _CLOSING.get(bracket)) is not None:
+            if stack and stack[-1][0] == kind:
+                contents = "".join(stack.pop()[1])
+                opened[kind] -= 1
+                pieces = stack[-1][1] if stack else out
+                pieces.append(link_text(contents, names) if kind == _LINK else template_text(contents))
+            elif kind == _TEMPLATE and opened[_TEMPLATE]:
+                pieces = _close(stack, opened, _TEMPLATE, out)
         elif bracket[-1] == "|":
-            kind, closes = _TABLE, False
-        else:
-            kind, closes = _TABLE, True
-        if kind == _TABLE:
             pieces.append("\n")
-        if not closes:
-            if len(stack) >= MAX_NESTING:
-                return None
-            stack.append(_Frame(kind))
-            open_count[kind] += 1
-            pieces = stack[-1].pieces
-            pieces.append(following)
-            continue
-        if kind == _TABLE and following.startswith("}") and not (stack and stack[-1].kind == _TABLE):
-            # `|}}` on a line of its own: the last, empty argument of a template
-            if open_count[_TEMPLATE]:
-                pieces = _close(stack, open_count, _TEMPLATE, out, names)
+            pieces = _open(stack, opened, _TABLE)
+        elif following.startswith("}") and not (stack and stack[-1][0] == _TABLE):
+            # `|}}` on a line of its own: the last, empty argument of a template.
+            if opened[_TEMPLATE]:
+                pieces = _close(stack, opened, _TEMPLATE, out)
             pieces.append(following[1:])
             continue
-        closable = open_count[kind] > 0 and (kind != _LINK or stack[-1].kind == _LINK)
-        if closable:
-            pieces = _close(stack, open_count, kind, out, names)
+        elif opened[_TABLE]:
+            pieces = _close(stack, opened, _TABLE, out)
+        if len(stack) > MAX_NESTING:
+            return None
         pieces.append(following)
-    for frame in stack:
-        out += frame.pieces
+    for _, contents_left in stack:
+        out += contents_left
     return "".join(out)
 
 
-def _close(
-    stack: list[_Frame], open_count: list[int], kind: int, out: list[str], names: LinkNames
-) -> list[str]:
-    """End the nearest frame of a kind, flatten what was opened in it and not closed; return where text goes on."""
-    level = len(stack) - 1
-    while stack[level].kind != kind:
-        level -= 1
-    frame = stack[level]
-    for unclosed in stack[level + 1 :]:
-        frame.pieces += unclosed.pieces
-        open_count[unclosed.kind] -= 1
-    del stack[level:]
-    open_count[kind] -= 1
-    pieces = stack[-1].pieces if stack else out
-    if kind == _LINK:
-        pieces.append(link_text("".join(frame.pieces), names))
-    elif kind == _TEMPLATE:
-        pieces.append(template_text("".join(frame.pieces)))
+def _open(stack: list[_Frame], opened: list[int], kind: int) -> list[str]:
+    pieces: list[str] = []
+    stack.append((kind, pieces))
+    opened[kind] += 1
     return pieces
+
+
+def _close(stack: list[_Frame], opened: list[int], kind: int, out: list[str]) -> list[str]:
+    """End the nearest template or table, with what was opened in it and not closed; return where text goes on."""
+    level = len(stack) - 1
+    while stack[level][0] != kind:
+        level -= 1
+    contents = stack[level][1]
+    for unclosed, pieces in stack[level + 1 :]:
+        contents += pieces
+        opened[unclosed] -= 1
+    del stack[level:]
+    opened[kind] -= 1
+    following = stack[-1][1] if stack else out
+    if kind == _TEMPLATE:
+        following.append(template_text("".join(contents)))
+    return following
