@@ -24,6 +24,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from pipeline.context import Context
+from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.bands import Bands
 from pipeline.dedup.buckets import bucket_edges
 from pipeline.dedup.components import forest
@@ -240,7 +241,10 @@ class _Search:
 
     def _run(self, name: str, build: Callable[[beam.Pipeline], None]) -> None:
         counters = run_pipeline(self._name(name), build, self.context.beam_options)
-        self.findings.shuffled_bytes += counters.get("shuffled_bytes", 0)
+        # One name for each step: Beam counts by step, and `run_pipeline` knows names only.
+        self.findings.shuffled_bytes += sum(
+            number for name, number in counters.items() if name.startswith("shuffled_")
+        )
 
     @staticmethod
     def _name(job: str) -> str:
@@ -308,7 +312,7 @@ class _SendKeys(beam.DoFn):
         for partition, keys, rows in pack(found.keys, found.rows.astype(np.uint64), self._setting.per_band):
             if rows not in packed:
                 packed = {rows: pack_rows(task["number"], np.frombuffer(rows, "<i8"))}
-            Metrics.counter(self._name, "shuffled_bytes").inc(len(keys) + len(packed[rows]))
+            Metrics.counter(self._name, "shuffled_keys").inc(len(keys) + len(packed[rows]))
             yield first + partition, (keys, packed[rows])
 
     def _found(self, task: Task, copies: Rows) -> Keys:
@@ -351,7 +355,7 @@ class _CopiesByPart(beam.DoFn):
         numbers = np.sort(load_edges(file)[:, 1])
         for part, begin, stop in _cut(numbers):
             rows = rows_of(numbers[begin:stop]).astype("<u4").tobytes()
-            Metrics.counter(self._name, "shuffled_bytes").inc(len(rows))
+            Metrics.counter(self._name, "shuffled_copies").inc(len(rows))
             yield part, rows
 
 
@@ -363,14 +367,14 @@ class _LabelsByPart(beam.DoFn):
 
     def process(self, file: str) -> Iterator[Packed]:
         pairs = load_edges(file)
-        heads = np.unique(pairs[:, 1])
+        heads = distinct(pairs[:, 1])
         numbers, labels = np.concatenate([pairs[:, 0], heads]), np.concatenate([pairs[:, 1], heads])
         order = np.argsort(numbers)
         numbers, labels = numbers[order], labels[order]
         for part, begin, stop in _cut(numbers):
             rows = rows_of(numbers[begin:stop]).astype("<u4").tobytes()
             mine = labels[begin:stop].astype("<u8").tobytes()
-            Metrics.counter(self._name, "shuffled_bytes").inc(len(rows) + len(mine))
+            Metrics.counter(self._name, "shuffled_labels").inc(len(rows) + len(mine))
             yield part, (rows, mine)
 
 
@@ -397,7 +401,7 @@ class _Members(beam.DoFn):
         )
         for partition in np.unique(home):
             data = _to_bytes(found.batch.take(pa.array(np.flatnonzero(home == partition))))
-            Metrics.counter(self._name, "shuffled_bytes").inc(len(data))
+            Metrics.counter(self._name, "shuffled_members").inc(len(data))
             yield int(partition), data
 
 
@@ -411,7 +415,7 @@ class _Decide(beam.DoFn):
         write_json(join(self._statistics, f"{partition:08d}.json"), statistics.to_dict())
         for part, batch in decided.items():
             data = _to_bytes(batch)
-            Metrics.counter(self._name, "shuffled_bytes").inc(len(data))
+            Metrics.counter(self._name, "shuffled_decisions").inc(len(data))
             yield part, data
 
 
@@ -455,7 +459,7 @@ def _rows(packed: Iterable[bytes]) -> Rows:
 
 
 def _load_rows(path: str) -> Rows:
-    return np.unique(load_edges(path).astype(np.int64)) if exists(path) else _NO_ROWS
+    return distinct(load_edges(path).astype(np.int64)) if exists(path) else _NO_ROWS
 
 
 def _cut(numbers: Any) -> Iterator[tuple[int, int, int]]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.columns import one_array
 from pipeline.dedup.decide import DECISIONS, EXACT, RULES, URL
 from pipeline.dedup.part_keys import read_batches, read_rows
@@ -87,7 +88,7 @@ def gone_rows(task: Task, folder: str, levels: Sequence[str]) -> Rows:
         found = read_level(task, folder, level)
         if found is not None:
             gone.append(found.rows[pc.is_valid(found.rule).to_numpy(zero_copy_only=False)])
-    return np.unique(np.concatenate(gone))
+    return distinct(np.concatenate(gone))
 
 
 def read_level(task: Task, folder: str, level: str) -> Found | None:

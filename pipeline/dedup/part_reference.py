@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.bands import Bands
 from pipeline.dedup.part_keys import exact_keys, read_batches, signature_keys
 from pipeline.dedup.reference import Reference
@@ -57,7 +58,7 @@ def kept_keys(task: Task, scheme: Scheme | None, bands: Bands | None) -> tuple[H
         else np.zeros(0, bool)
     )
     dropped: Rows = np.flatnonzero(~stays)
-    texts = np.unique(exact_keys(task, dropped).keys[:, 0])
+    texts = distinct(exact_keys(task, dropped).keys[:, 0])
     if scheme is None or bands is None:
         return np.zeros((0, 0), np.uint64), texts
     keys = signature_keys(task, scheme, bands, dropped).keys

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.bands import Bands
 from pipeline.dedup.scheme import Scheme
 from pipeline.errors import UsageError
@@ -147,7 +148,7 @@ def merge_sorted(arrays: Sequence[Hashes], *, block_rows: int = BLOCK_ROWS) -> I
             else:
                 at[i] += count
             taken.append(block[:count])
-        yield np.unique(np.concatenate(taken))
+        yield distinct(np.concatenate(taken))
 
 
 def _contains(known: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
