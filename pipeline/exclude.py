@@ -16,12 +16,11 @@ from pipeline.exclusions import Excluded, Exclusions
 from pipeline.find_documents import Found, Wanted, part_paths
 from pipeline.pool import WorkerPool
 from pipeline.progress import Progress
-from pipeline.recipe import Recipe, parse_recipe
 from pipeline.storage.listing import list_dir
 from pipeline.storage.lock import lock
-from pipeline.storage.paths import local_path
-from pipeline.storage.reading import exists, open_input
+from pipeline.storage.reading import open_input
 from pipeline.workspace import Workspace, read_state
+from pipeline.workspace_recipe import workspace_recipe
 from pipeline.workspace_tokenizer import tokenizer_name
 
 _TABLES = {
@@ -126,7 +125,7 @@ def exclude(
         CrawlmixError: another build is running there, or shards cannot be written.
     """
     workspace = Workspace(root)
-    recipe = _recipe(workspace)
+    recipe = workspace_recipe(workspace)
     with lock(root):
         found = list(wanted.find(workspace))
         before = _counts(workspace)
@@ -154,13 +153,6 @@ def exclude(
         *copies,
         digest,
     )
-
-
-def _recipe(workspace: Workspace) -> Recipe:
-    text = workspace.read_text("recipe.yaml") if exists(workspace.path("build.json")) else None
-    if text is None:
-        raise UsageError(f"{workspace.root}: no workspace here; `crawlmix build` fills one")
-    return parse_recipe(text, base=local_path(workspace.root), file=workspace.path("recipe.yaml"))
 
 
 def _redo(context: Context) -> str | None:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "trace": ("trace", "Show the documents behind a training sample."),
     "exclude": ("exclude", "Take pages out; redo only the shards and mixtures that held them."),
     "classifier": ("classifier", "Train, evaluate and use quality classifiers."),
+    "tokenizer": ("tokenizer", "Train a tokenizer on a build's own text."),
     "mixture": ("mixture", "Plan and verify mixtures."),
     "webtext": ("webtext", "Turn Reddit's submission dumps into a table of links."),
     "export-shards": ("export_shards", "Write token shards in the forms that other trainers read."),

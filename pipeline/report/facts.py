@@ -23,7 +23,7 @@ TABLES = {
     "dedup": "duplicates",
     "decontaminate": "contamination",
 }
-_TOKEN_BYTES = {"uint16": 2, "uint32": 4}
+_TOKEN_BYTES = {"uint16": 2, "int32": 4}
 _SECRET = re.compile(r"(?<=//)[^/\s\"'@]+@")
 _QUERY = re.compile(r"(https?://[^\s\"'?]+)\?[^\s\"']+")
 

@@ -23,7 +23,7 @@ from pipeline.tokenize.part_tokens import pieces, write_part
 
 def run_part(task: Task, report: Report) -> dict[str, Any]:
     """Write the token files of a part, and last the note that says so."""
-    summary = write_part(local_path(task["stem"]), _survivors(task, report), _encoder(task["tokenizer"]))
+    summary = write_part(local_path(task["stem"]), survivors(task, report), _encoder(task["tokenizer"]))
     write_json(
         task["output"],
         {
@@ -41,8 +41,11 @@ def _encoder(name: str) -> Encoder:
     return Encoder.load(name)
 
 
-def _survivors(task: Task, report: Report) -> Iterator[pa.RecordBatch]:
-    """Yield the documents that survived, or what was left of them, in the columns of `PIECES`."""
+def survivors(task: Task, report: Report) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a part that survived, or what was left of them, in the columns of `PIECES`.
+
+    Reads `tables`, `edits` and `contamination` of the task.
+    """
     cuts = _cuts(task["contamination"]) if task.get("contamination") else None
     for ids, rows, texts, total in read_texts(task["tables"], TextEdits(**task["edits"])):
         if cuts is not None and pc.any(pc.is_valid(mine := cuts.take(rows))).as_py():

@@ -1,0 +1,19 @@
+"""The recipe that a workspace was built from, read back from the workspace itself."""
+
+from pipeline.errors import UsageError
+from pipeline.recipe import Recipe, parse_recipe
+from pipeline.storage.paths import local_path
+from pipeline.storage.reading import exists
+from pipeline.workspace import Workspace
+
+
+def workspace_recipe(workspace: Workspace) -> Recipe:
+    """Read `recipe.yaml` of a workspace; its relative paths are not where the original's are.
+
+    Raises:
+        UsageError: there is no workspace.
+    """
+    text = workspace.read_text("recipe.yaml") if exists(workspace.path("build.json")) else None
+    if text is None:
+        raise UsageError(f"{workspace.root}: no workspace here; `crawlmix build` fills one")
+    return parse_recipe(text, base=local_path(workspace.root), file=workspace.path("recipe.yaml"))
