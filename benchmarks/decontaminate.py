@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,13 +58,18 @@ def lines(path: Path) -> list[str]:
         return [json.loads(line)["text"] for line in file]
 
 
+@cache
+def vocabulary() -> np.ndarray:
+    random = np.random.default_rng(0)
+    return np.array(
+        ["".join(map(chr, random.integers(97, 123, random.integers(3, 9)))) for _ in range(50_000)]
+    )
+
+
 def made_up(words: int, seed: int) -> str:
     """Text of random words: no n-gram repeats."""
-    random = np.random.default_rng(seed)
-    vocabulary = np.array(
-        ["".join(chr(97 + c) for c in random.integers(0, 26, random.integers(3, 9))) for _ in range(50_000)]
-    )
-    return " ".join(vocabulary[random.integers(0, len(vocabulary), words)])
+    known = vocabulary()
+    return " ".join(known[np.random.default_rng(seed).integers(0, len(known), words)])
 
 
 def put_in(texts: list[str], examples: list[str]) -> list[str]:

@@ -16,8 +16,9 @@ _PRESETS = ("gpt3", "drop", "ratio", "tag")
     required=True,
     help="JSON lines, Parquet or text files; patterns; repeatable.",
 )
+@click.option("--benchmarks", multiple=True, help="Files, patterns or folders of examples; repeatable.")
 @click.option(
-    "--benchmarks", multiple=True, required=True, help="Files, patterns or folders of examples; repeatable."
+    "--task", "tasks", multiple=True, help="Task of lm-evaluation-harness, if installed; repeatable."
 )
 @click.option("--out", required=True, help="Folder for documents.jsonl.gz, benchmarks.json and report.html.")
 @click.option(
@@ -48,6 +49,7 @@ _PRESETS = ("gpt3", "drop", "ratio", "tag")
 def command(
     documents: tuple[str, ...],
     benchmarks: tuple[str, ...],
+    tasks: tuple[str, ...],
     out: str,
     preset: str,
     no_max_documents: bool,
@@ -78,6 +80,7 @@ def command(
     request = Request(
         documents=documents,
         benchmarks=benchmarks,
+        tasks=tasks,
         out=resolve(out, base),
         base=base,
         settings=settings,

@@ -31,9 +31,10 @@ class Batch:
 
 @dataclass(slots=True)
 class Failures:
-    """Rows that are no documents."""
+    """Rows that are no documents, and how many of those that are held bytes that are no UTF-8."""
 
     count: int = 0
+    replaced: int = 0
     first: list[str] = field(default_factory=list)  # messages, each with file and place
 
     def add(self, message: str) -> None:
@@ -64,6 +65,7 @@ def read_batches(files: Sequence[str], text_field: str, failures: Failures) -> I
             if text is None:
                 failures.add(f"{shown(file)}: {row.place}: {reason}")
                 continue
+            failures.replaced += row.replaced
             ids.append(_id(row, file))
             texts.append(text)
             others.append(_others(row, text_field))

@@ -9,7 +9,7 @@ from pipeline.decontaminate.index import Index, Numbers
 from pipeline.decontaminate.scan import Hits
 
 _MAX_POSTINGS = 64  # n-grams at more places are a benchmark's own template, and are not followed
-_HITS_AT_ONCE = 1 << 15
+_HITS_AT_ONCE = 1 << 13
 
 
 class Overlaps(NamedTuple):
@@ -23,7 +23,7 @@ def longest_overlaps(hits: Hits, index: Index) -> Overlaps:
     """Follow hits from word to word: (h,) hits of some documents to the examples that they touch.
 
     An n-gram that stands at more than 64 places of the examples starts and prolongs no run. A document with more
-    than 32,768 hits is followed in stretches of as many.
+    than 8,192 hits is followed in stretches of as many.
     """
     judged = np.array([item.analysis_n for item in index.benchmarks], np.int64)
     found = [Overlaps(np.zeros(0, np.int64), np.zeros(0, np.int64))]

@@ -18,6 +18,7 @@ from pipeline.decontaminate.build_index import ensure_index
 from pipeline.decontaminate.counts import add_counts, common_grams, count_documents
 from pipeline.decontaminate.decide import Decision, benchmarks_of, decide
 from pipeline.decontaminate.documents import Batch, DocumentWriter, Failures, read_batches
+from pipeline.decontaminate.harness_tasks import export_tasks
 from pipeline.decontaminate.html_page import report_page
 from pipeline.decontaminate.index import Index, Numbers
 from pipeline.decontaminate.report import make_report
@@ -47,6 +48,7 @@ class Request:
     template: str | None = None  # of benchmarks that `benchmark_settings` does not name
     text_field: str = "text"
     index: str | None = None  # folder of indexes; None: in `out`
+    tasks: tuple[str, ...] = ()  # names in lm-evaluation-harness, beside `benchmarks`
 
 
 def decontaminate(request: Request, progress: Progress) -> dict[str, Any]:
@@ -60,13 +62,13 @@ def decontaminate(request: Request, progress: Progress) -> dict[str, Any]:
         CrawlmixError: no document could be read.
     """
     files = expand(request.documents, request.base)
+    kept = request.index or join(request.out, "index")
+    exported = export_tasks(request.tasks, join(kept, "tasks")) if request.tasks else []
+    default = BenchmarkSettings(template=request.template)
     found = find_benchmarks(
-        request.benchmarks,
-        request.base,
-        request.benchmark_settings,
-        BenchmarkSettings(template=request.template),
+        [*request.benchmarks, *exported], request.base, request.benchmark_settings, default
     )
-    index = ensure_index(found, request.settings, request.index or join(request.out, "index"))
+    index = ensure_index(found, request.settings, kept)
     progress.say(f"{len(index.benchmarks)} benchmarks, {index.grams:,} n-grams")
 
     failures = Failures()
@@ -93,6 +95,8 @@ def decontaminate(request: Request, progress: Progress) -> dict[str, Any]:
     summary["documents"]["failed"] = failures.count
     if failures.count:
         summary["warnings"].append(f"{failures.count:,} rows are no documents")
+    if failures.replaced:
+        summary["warnings"].append(f"{failures.replaced:,} documents held invalid UTF-8, now U+FFFD")
     summary["failures"] = failures.first
     with publish(join(request.out, "examples.jsonl.gz")) as temporary, temporary.open("wb") as stream:
         writer = DocumentWriter(stream)

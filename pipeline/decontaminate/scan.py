@@ -34,6 +34,15 @@ class Hits(NamedTuple):
         """Some of the hits, by mask or places."""
         return Hits(*(column[chosen] for column in self))
 
+    def to_bytes(self) -> bytes:
+        """Pack as little-endian int64, for a file or a shuffle."""
+        return np.stack(self).astype("<i8").tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Hits":
+        """Unpack what `to_bytes` packed."""
+        return cls(*np.frombuffer(data, "<i8").astype(np.int64).reshape(4, -1))
+
 
 def scan(texts: pa.Array | pa.ChunkedArray, index: Index) -> Hits:
     """Find every n-gram of the index in n texts; nulls have none.
