@@ -148,10 +148,9 @@ def _files(paths: Sequence[str], base: str) -> list[str]:
         url = resolve(path, base)
         if not is_remote(url) and Path(local_path(url)).is_dir():
             inside = [
-                str(file) for file in local_path(url).rglob("*") if file.is_file() and format_of(str(file))
-            ]
-            inside = [
-                file for file in inside if not any(step.startswith(".") for step in Path(file).parts[-2:])
+                str(file)
+                for file in sorted(local_path(url).rglob("*"))
+                if _is_benchmark(file, local_path(url))
             ]
             if not inside:
                 raise UsageError(f"{path}: holds no benchmark; expected files ending in {', '.join(ENDINGS)}")
@@ -165,6 +164,11 @@ def _files(paths: Sequence[str], base: str) -> list[str]:
     if not found:
         raise UsageError("no benchmarks: name at least one file or folder")
     return sorted(found)
+
+
+def _is_benchmark(file: Path, folder: Path) -> bool:
+    hidden = any(step.startswith(".") for step in file.relative_to(folder).parts)
+    return not hidden and file.is_file() and format_of(str(file)) is not None
 
 
 def _text(row: Row, settings: BenchmarkSettings, place: str) -> str:

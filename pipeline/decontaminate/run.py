@@ -73,14 +73,14 @@ def decontaminate(request: Request, progress: Progress) -> dict[str, Any]:
 
     failures = Failures()
     with tempfile.TemporaryFile() as spilled:
-        counts = add_counts(_scanned(files, request, index, failures, spilled))
+        counts = add_counts(_scanned(files, request, index, failures, spilled, progress))
         if failures.count:
             progress.say(f"{failures.count:,} rows are no documents; the first: {failures.first[0]}")
         common = common_grams(counts, request.settings.max_documents)
         spilled.seek(0)
         with publish(join(request.out, "documents.jsonl.gz")) as temporary, temporary.open("wb") as stream:
             writer = DocumentWriter(stream)
-            statistics = _merged(_written(files, request, index, common, spilled, writer))
+            statistics = _merged(_written(files, request, index, common, spilled, writer, progress))
             writer.close()
             if not statistics.documents:
                 first = (
@@ -89,6 +89,7 @@ def decontaminate(request: Request, progress: Progress) -> dict[str, Any]:
                     else ""
                 )
                 raise CrawlmixError(f"{', '.join(request.documents)}: no document could be read{first}")
+    progress.end()
     report = make_report(statistics, counts, index, request.settings, preset=request.preset)
     summary = report.benchmarks
     summary["documents"]["in"] += failures.count
@@ -142,9 +143,16 @@ def text_lengths(texts: pa.Array) -> Numbers:
 
 
 def _scanned(
-    files: Sequence[str], request: Request, index: Index, failures: Failures, spilled: IO[bytes]
+    files: Sequence[str],
+    request: Request,
+    index: Index,
+    failures: Failures,
+    spilled: IO[bytes],
+    progress: Progress,
 ) -> Iterator[Any]:
+    progress.begin("scan", 1)
     for batch in read_batches(files, request.text_field, failures):
+        progress.add(len(batch.ids), batch.texts.nbytes)
         hits = scan(batch.texts, index)
         np.save(spilled, np.stack(hits), allow_pickle=False)
         yield count_documents(hits, index)
@@ -157,9 +165,12 @@ def _written(
     common: Numbers,
     spilled: IO[bytes],
     writer: DocumentWriter,
+    progress: Progress,
 ) -> Iterator[Statistics]:
     tag = request.settings.mode == "tag"
+    progress.begin("cut", 1)
     for batch in read_batches(files, request.text_field, Failures()):
+        progress.add(len(batch.ids), batch.texts.nbytes)
         hits = Hits(*np.load(spilled, allow_pickle=False))
         lengths = text_lengths(batch.texts)
         if len(hits.end) and (hits.row.max() >= len(lengths) or np.any(hits.end > lengths[hits.row])):

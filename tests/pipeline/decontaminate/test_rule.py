@@ -9,8 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.decontaminate.decide import contamination_columns, decide
+from pipeline.decontaminate.run import text_lengths
 from pipeline.decontaminate.scan import scan
 from pipeline.decontaminate.settings import FilterSettings
+from pipeline.decontaminate.statistics import part_statistics
 from tests.pipeline.decontaminate.made import judged, made_words, make_index, prose, results
 from tests.pipeline.decontaminate.reference import decontaminated, grams_of, hits_of
 from tests.shared_data import shared
@@ -217,3 +220,27 @@ def test_ratio_removes_what_holds_enough_of_one_example(tmp_path: Path, words: i
     text = f"{FILLER} {' '.join(EXAMPLE.split()[:words])} {FILLER}"
     _, decision = judged([text, FILLER], index, rule)
     assert decision.removed.tolist() == [removed, False]
+
+
+@pytest.mark.parametrize("texts", [[], [None], ["", None, ""]])
+def test_no_text_has_no_hits_and_stays(tmp_path: Path, texts: list[str | None]) -> None:
+    index = make_index(tmp_path, {"made": [EXAMPLE]})
+    array = pa.array(texts, pa.string())
+    hits = scan(array, index)
+    assert len(hits.row) == 0
+    decision = decide(hits, text_lengths(array), hits.gram, index, GPT3)
+    assert contamination_columns(decision, index)["fate"].to_pylist() == ["kept"] * len(texts)
+    statistics = part_statistics(hits, text_lengths(array), decision, index)
+    assert (statistics.documents, statistics.untouched) == (len(texts), len(texts))
+
+
+@pytest.mark.parametrize(("characters", "found"), [(True, 1), (False, 0)])
+def test_scripts_without_spaces_match_inside_a_clause_if_characters_are_words(
+    tmp_path: Path, characters: bool, found: int
+) -> None:
+    clause = "\u4eca\u65e5\u306f\u5929\u6c17\u304c\u3068\u3066\u3082\u826f\u3044\u3067\u3059"  # 13 characters
+    rule = FilterSettings(characters=characters, analysis=False)
+    index = make_index(tmp_path, {"made": [clause, EXAMPLE]}, rule)
+    text = f"\u5f7c\u306f{clause}\u306d\u3002"
+    hits = scan(pa.array([text]), index)
+    assert [text[a:b] for a, b in zip(hits.start, hits.end, strict=True)] == [clause] * found
