@@ -112,12 +112,24 @@ def plan_mixture(mixture: Mixture, *, batch: int = 1, repeat_limit: float = REPE
     )
 
 
-def plan_spec(spec: Mapping[str, Any], *, batch: int = 1) -> Plan:
+def mixture_spec(mixture: Mixture) -> dict[str, Any]:
+    """Describe a mixture file as `plan_spec` takes it, to try other weights, epochs or sizes on its sources."""
+    return {
+        "name": mixture.name,
+        "seed": mixture.seed,
+        "sequence_length": mixture.sequence_length,
+        "tokens": mixture.tokens,
+        "sources": {source.name: {"tokens": source.tokens, **source.given} for source in mixture.sources},
+    }
+
+
+def plan_spec(spec: Mapping[str, Any], *, batch: int = 1, repeat_limit: float | None = None) -> Plan:
     """Plan of sources known by size alone, such as `mixtures/gpt3.yaml`; reads no data.
 
     Args:
         spec: `name`, `tokens` of the run, `sequence_length`, `sources: {name: {tokens, weight | epochs}}`.
         batch: as in `plan_mixture`.
+        repeat_limit: as in `plan_mixture`; default: the spec's own.
 
     Raises:
         MixtureError: a key is missing, unknown or of the wrong kind; names it.
@@ -153,7 +165,7 @@ def plan_spec(spec: Mapping[str, Any], *, batch: int = 1) -> Plan:
         samples=asked or default_samples(solved, {} if forms["weight"] else forms["epochs"], windows),
         weight_error=solved.error,
         batch=batch,
-        repeat_limit=float(spec.get("repeat_limit", REPEAT_LIMIT)),
+        repeat_limit=float(spec.get("repeat_limit", REPEAT_LIMIT)) if repeat_limit is None else repeat_limit,
     )
 
 

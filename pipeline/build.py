@@ -10,7 +10,7 @@ from pipeline import extract_stage
 from pipeline.claim import check_claim, check_root, claim
 from pipeline.context import Context
 from pipeline.digest import dataset_digest
-from pipeline.errors import CrawlmixError, UsageError
+from pipeline.errors import CrawlmixError, UsageError, as_user_error
 from pipeline.pool import WorkerPool
 from pipeline.progress import Progress
 from pipeline.recipe import Recipe
@@ -84,7 +84,12 @@ def build(
         last = until or STAGES[-1]
         language = "" if last == "extract" else _language_model_digest(recipe)
         context = Context(recipe, workspace, pool, progress, beam_options, language)
-        outcome = _run_stages(context, last)
+        try:
+            outcome = _run_stages(context, last)
+        except OSError as error:
+            if error.filename is None and (told := as_user_error(error)) is not None:
+                raise CrawlmixError(f"{root}: {told}") from error
+            raise
         if outcome.made:
             failures = _share_failed(outcome.ledger)
             limit = recipe.root.limits.max_failed
@@ -166,6 +171,8 @@ def finish(
         )
     tokenize_stage.run(context, survivors, tables, exclusions, tokenizer=tokenizer)
     context.progress.say(_plain_summary(context))
+    if context.records[-1].done:
+        _write_state(context, _ledger(context, stages), None)  # as in `_note`
     digest = None
     if mix:
         from pipeline import mix_stage

@@ -1,9 +1,7 @@
 """`crawlmix mixture`: plan and verify mixtures."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,48 +15,70 @@ def command() -> None:
 
 @command.command("plan")
 @click.argument("mixture", type=_FILE, required=False)
+@click.option(
+    "--workspace", "-w", help="With a recipe: the folder of its build, whose shards have the sizes."
+)
+@click.option("--name", help="The one mixture to plan, of several.")
+@click.option("--tokens", help="Size of the run instead of the stated one, such as 300B.")
+@click.option("--weight", "weights", multiple=True, metavar="SOURCE=W", help="Try this weight of a source.")
+@click.option("--epochs", multiple=True, metavar="SOURCE=E", help="Try these passes over a source.")
 @click.option("--batch", type=click.IntRange(min=1), default=1, help="Samples of the largest training step.")
 @click.option(
     "--repeat-limit",
-    type=float,
-    default=4.0,
-    show_default=True,
-    help="Epochs above which a source is warned about.",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Epochs above which a source is warned about; default 4.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def plan(mixture: Path | None, batch: int, repeat_limit: float, as_json: bool) -> None:
+def plan(
+    mixture: Path | None,
+    workspace: str | None,
+    name: str | None,
+    tokens: str | None,
+    weights: tuple[str, ...],
+    epochs: tuple[str, ...],
+    batch: int,
+    repeat_limit: float | None,
+    as_json: bool,
+) -> None:
     """Show tokens, weight, realised epochs and samples of every source; reads no data.
 
-    MIXTURE is a mixture file of a build (mixtures/NAME.json), or YAML with sources and their sizes; GPT-3's own
-    table when none is given.
+    MIXTURE is a mixture file (mixtures/NAME.json), the workspace it lies in, a recipe with --workspace, or YAML with
+    sources and their sizes; GPT-3's own table when none is given.
     """
-    from mixtures.mixture import Mixture
-    from mixtures.plan import plan_mixture, plan_spec
-
-    if mixture is not None and mixture.suffix == ".json":
-        told = plan_mixture(Mixture.read(mixture), batch=batch, repeat_limit=repeat_limit)
-    else:
-        told = plan_spec(_read_spec(mixture), batch=batch)
-    click.echo(json.dumps(told.to_dict(), indent=1) if as_json else told.to_text())
-
-
-def _read_spec(path: Path | None) -> dict[str, Any]:
-    from importlib.resources import files
-
-    import yaml
-
     from pipeline.errors import UsageError
+    from pipeline.plan_mixtures import plan_all
+    from pipeline.units import parse_count
 
     try:
-        text = (path or files("mixtures").joinpath("gpt3.yaml")).read_text(encoding="utf-8")
-        spec = yaml.safe_load(text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(spec, dict):
-        raise UsageError(f"{path}: expected `tokens` and `sources`, as in mixtures/gpt3.yaml")
-    return spec
+        size = None if tokens is None else parse_count(tokens)
+    except ValueError as error:
+        raise UsageError(f"--tokens: {error}") from None
+    plans = plan_all(
+        mixture,
+        workspace=workspace,
+        name=name,
+        changes={"weight": _pairs("--weight", weights), "epochs": _pairs("--epochs", epochs)},
+        tokens=size,
+        batch=batch,
+        repeat_limit=repeat_limit,
+    )
+    if as_json:
+        told = [one.to_dict() for one in plans]
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=1))
+    else:
+        click.echo("\n\n".join(one.to_text() for one in plans))
+
+
+def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    from pipeline.errors import UsageError
+
+    pairs = {}
+    for pair in given:
+        source, equals, value = pair.partition("=")
+        if not (source and equals and value):
+            raise UsageError(f"{option} {pair}: expected SOURCE=NUMBER, such as books=2.5")
+        pairs[source] = value
+    return pairs
 
 
 @command.command("verify")
@@ -68,6 +88,7 @@ def _read_spec(path: Path | None) -> dict[str, Any]:
 def verify(mixture: Path, no_checksums: bool, as_json: bool) -> None:
     """Prove on the real files what MIXTURE promises; exits 1 if a promise is broken."""
     from mixtures.verify import verify_mixture
+    from pipeline.errors import CrawlmixError
 
     checks = verify_mixture(mixture, checksums=not no_checksums)
     if as_json:
@@ -77,5 +98,8 @@ def verify(mixture: Path, no_checksums: bool, as_json: bool) -> None:
     else:
         for check in checks:
             click.echo(f"{'holds ' if check.held else 'BROKEN'}  {check.promise}: {check.found}")
-    if not all(check.held for check in checks):
-        sys.exit(1)
+    broken = sum(not check.held for check in checks)
+    if broken:
+        raise CrawlmixError(
+            f"{mixture}: {broken} of {len(checks)} promises are broken; build the workspace again"
+        )
