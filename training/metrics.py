@@ -1,0 +1,151 @@
+"""Where a run's numbers go: the console, `metrics.jsonl`, and TensorBoard and Weights & Biases if installed."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from training.errors import TrainingError
+
+METRICS = "metrics.jsonl"
+
+
+class Metrics:
+    """The record of a run, kept by its first process.
+
+    One line of `metrics.jsonl` for each step. A run that continues from step n drops the lines after n first, so the
+    file holds each step once, whatever happened in between.
+
+    Args:
+        folder: of the run.
+        resumed: step that the run continues from; 0 for a new one.
+        log_every: steps between two lines on the console.
+        wandb: project of Weights & Biases; None for none.
+        console: where lines for people go.
+
+    Raises:
+        TrainingError: Weights & Biases was asked for and is not installed, or the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        resumed: int,
+        log_every: int,
+        wandb: str | None = None,
+        console: TextIO | None = None,
+    ) -> None:
+        self._console = sys.stderr if console is None else console
+        self._log_every = log_every
+        self.path = folder / METRICS
+        kept = [record for record in read_metrics(self.path) if record["step"] <= resumed]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_name(f".{METRICS}.tmp")
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+            temporary.replace(self.path)
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise TrainingError(f"{folder}: the run's folder cannot be written: {error.strerror}") from error
+        self._board = _tensorboard(folder)
+        self._wandb = None if wandb is None else _start_wandb(wandb, folder)
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Keep the numbers of one step (`step` is among them)."""
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+        numbers = {name: value for name, value in _flat(values).items() if name != "step"}
+        if self._board is not None:
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, values["step"])
+        if self._wandb is not None:
+            self._wandb.log(numbers, step=values["step"])
+        if values["step"] == 1 or values["step"] % self._log_every == 0 or "validation" in values:
+            self.say(_line(values))
+
+    def say(self, line: str) -> None:
+        """Print a line for people."""
+        print(line, file=self._console, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+        if self._wandb is not None:
+            self._wandb.finish()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read a run's records; a last line that a crash cut short is left out."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        if isinstance(record, dict) and "step" in record:
+            found.append(record)
+    return found
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    parts = [
+        f"step {values['step']:,}",
+        f"{values['tokens'] / 1e6:.3f}M tokens",
+        f"loss {values['loss']:.4f}",
+        f"lr {values['lr']:.2e}",
+        f"grad {values['grad_norm']:.2f}",
+        f"{values['tokens_per_second']:,.0f} tok/s",
+    ]
+    if values["mfu"] is not None:
+        parts.append(f"MFU {values['mfu']:.1%}")
+    parts += [f"{values['memory_bytes'] / 2**30:.2f} GiB", f"ETA {_duration(values['eta_seconds'])}"]
+    for source, scores in values.get("validation", {}).items():
+        bits = scores["bits_per_byte"]
+        parts.append(f"{source} {scores['loss']:.4f}" + ("" if bits is None else f" ({bits:.3f} bits/byte)"))
+    return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    out: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            out |= _flat(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            out[prefix + name] = value
+    return out
+
+
+def _tensorboard(folder: Path) -> Any:
+    if find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder / "tensorboard")  # type: ignore[no-untyped-call]
+
+
+def _start_wandb(project: str, folder: Path) -> Any:
+    if find_spec("wandb") is None:
+        raise TrainingError("Weights & Biases was asked for, but `wandb` is not installed: pip install wandb")
+    import wandb  # type: ignore[import-not-found,unused-ignore]
+
+    os.environ.setdefault("WANDB_SILENT", "true")
+    return wandb.init(project=project, dir=str(folder), name=folder.name, resume="allow")
