@@ -160,11 +160,9 @@ def duplicates_section(facts: Facts, figures: Figures) -> Html:
             )
         most = max(documents for _, documents in figures.clusters.sizes.values())
         content += [
-            Html("<h3>Clusters by size</h3>"),
+            Html("<h3>Clusters by size, bars by documents</h3>"),
             bars(
-                bar(
-                    f"{label} documents", [("f-s1", documents)], most, f"{clusters:,} clusters, {documents:,}"
-                )
+                bar(f"clusters of {label}", [("f-s1", documents)], most, f"{clusters:,} of them")
                 for label, (clusters, documents) in figures.clusters.sizes.items()
             ),
         ]

@@ -32,7 +32,7 @@ table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nu
 th{font-weight:600;color:var(--soft);white-space:nowrap}
 th,td{text-align:right;padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 td{white-space:nowrap}
-th.t,td.t{white-space:normal;text-align:left;overflow-wrap:anywhere;min-width:6rem}
+th.t,td.t{white-space:normal;text-align:left;overflow-wrap:anywhere;min-width:6rem}td.t code{display:block;min-width:8rem}
 td:last-child,th:last-child{padding-right:0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--ink)}
