@@ -88,7 +88,7 @@ class ArchiveReader(Generic[HeadT]):
 
     def _detect(self, stored: StoredBytes) -> tuple[Codec | None, int]:
         """Tell the compression by the file's first bytes that mean something: the codec and where it starts."""
-        head = stored.read(0, 1 << 16)
+        head = stored.load(0, 1 << 16)
         if head.startswith(b"\x1f\x8b\x08"):
             return Gzip(), 0
         dictionary, length = zstd_dictionary(stored)

@@ -1,104 +1,101 @@
 """Runs of healthy records, one in each gzip member, read by FastWARC and checked to be exactly that."""
 
-import io
 from collections.abc import Iterator
 
-from fastwarc.warc import ArchiveIterator, WarcRecord
+from fastwarc.warc import ArchiveIterator, WarcRecordPayloadReader
 
-from pipeline.sources.header_fields import Fields, LaidOutFields, Layout
+from pipeline.sources.header_fields import Layout
+from pipeline.sources.record import Record, Selection
 from pipeline.sources.scan import Found
 from pipeline.sources.stored import StoredBytes
+from pipeline.sources.warc_fields import WARC_NAMES, WarcFields, describe, fill
 
-WINDOW = 4 << 20  # bytes read at once; a record that its end cuts is read twice
 _MAGIC = b"\x1f\x8b\x08"
-_BLANK = frozenset({b"\r\n", b"\n", b""})
+_MAX_SIZE = (1 << 32) - 1  # what gzip can state
 _MAX_LAYOUTS = 64
 
 
 def read_run(
-    stored: StoredBytes, position: int, end: int, *, limit: int, record_types: frozenset[str]
-) -> Iterator[tuple[int, int, Found[Fields]]]:
-    """Yield (start, end, record) of members from `position` on for as long as nothing is odd, within one window.
+    stored: StoredBytes, position: int, end: int, *, limit: int, selection: Selection
+) -> Iterator[Record]:
+    """Yield the records of members from `position` on for as long as nothing is odd.
 
     FastWARC frames and inflates. A record is given out only if what `scan` would make of its member is known to
     be the same: a member begins where FastWARC begins the next record, so the checksum was right; and the size
     that gzip states there is that of the header in its plainest form, of the block by Content-Length and of two
-    line ends. Everything else, the window's last record too, is left to the caller, who goes on at the end of the
-    last member that was given.
+    line ends. Everything else, the file's last record too, is left to the caller, who goes on at the end of the last
+    member that was given.
 
     Args:
         stored: the file.
         position: offset of a member.
         end: no member at or after this offset is given.
         limit: bytes that a member may inflate to.
-        record_types: of which the blocks are read; other records come with an empty `data`.
+        selection: what to take.
     """
-    window = stored.load(position, WINDOW)
-    records = ArchiveIterator(io.BytesIO(window), parse_http=False)
-    layouts: dict[tuple[bytes, ...], Layout] = {}
-    ready: tuple[int, Found[Fields]] | None = None
-    expected = 0
-    while True:
-        try:
-            record = next(records, None)
-        except OSError:
-            return
-        if record is None:
-            return
-        begin = record.stream_pos
-        if ready is None:
-            if begin != expected:
+    limit = min(limit, _MAX_SIZE)
+    tape = stored.tape(position)
+    layouts: list[Layout] = []
+    ready: Record | None = None
+    expected = position
+    mark = b""
+    try:
+        # Of a stream it uses `read` and `tell`.
+        for item in ArchiveIterator(tape, parse_http=False):  # type: ignore[arg-type]
+            begin = item.stream_pos
+            if ready is not None:
+                if begin <= expected or tape.look_back(begin - 4, 7) != mark:
+                    return
+                ready.offset, ready.length = expected, begin - expected
+                yield ready
+                expected = begin
+            elif begin != expected:
                 return
-        else:
-            size = int.from_bytes(window[begin - 4 : begin], "little")
-            if begin <= expected or size != ready[1].end or window[begin : begin + 3] != _MAGIC:
+            length = item.content_length
+            if begin >= end or length >= limit:
                 return
-            yield position + expected, position + begin, ready[1]
-            expected = begin
-        if position + begin >= end:
-            return
-        found = _plainest(record, layouts, record_types) if record.content_length < limit else None
-        if found is None or found.end > limit:
-            return
-        ready = begin, found
+            headers = item.headers
+            version = headers.status_line_bytes
+            names, values = headers.keys_bytes(), headers.values_bytes()
+            for layout in layouts:
+                if layout.names == names:
+                    break
+            else:
+                if len(layouts) >= _MAX_LAYOUTS:
+                    layouts.clear()
+                layout = Layout(names, WARC_NAMES)
+                layouts.append(layout)
+            joined = b"".join(values)
+            fields: WarcFields = layout.pick((*values, b""))
+            if version is None or b"\n" in joined or fields[3] != b"%d" % length:
+                return
+            # Version line, `name: value` lines, blank line, block and trailer.
+            size = len(version) + layout.size + len(joined) + length + 8
+            if size > limit:
+                return
+            ready = describe(fields, None, selection)
+            if ready.fate == "kept":
+                found = _block(item.reader, fields, length)
+                if found is None:
+                    return
+                fill(ready, found, selection)
+            mark = size.to_bytes(4, "little") + _MAGIC
+    except OSError:  # damage: FastWARC cannot go on
+        return
 
 
-def _plainest(
-    record: WarcRecord, layouts: dict[tuple[bytes, ...], Layout], record_types: frozenset[str]
-) -> Found[Fields] | None:
-    """Return a record as it is if its header is in its plainest form; None if it shows that it is not."""
-    headers = record.headers
-    version = headers.status_line_bytes
-    items = headers.items_bytes()
-    if not items or version is None:
-        return None
-    names, values = zip(*items, strict=True)
-    layout = layouts.get(names)
-    if layout is None:
-        if len(layouts) > _MAX_LAYOUTS:
-            layouts.clear()
-        layout = layouts[names] = Layout(names)
-    joined = b"".join(values)
-    fields = LaidOutFields(layout, values)
-    length = record.content_length
-    stated = fields.get(b"\ncontent-length:")
-    if b"\n" in joined or stated != b"%d" % length:
-        return None
-    # Version line, `name: value` lines, blank line, block and trailer.
-    size = len(version) + 2 + layout.name_chars + len(joined) + 4 * len(values) + 2 + length + 4
-    if fields.get(b"\nwarc-type:").decode("latin-1").lower() not in record_types:
-        return Found(0, size, fields, b"", 0, 0, length)
-    reader = record.reader
+def _block(reader: WarcRecordPayloadReader, fields: WarcFields, length: int) -> Found[WarcFields] | None:
+    """Read a block, an HTTP head apart from its body; None if it is not of that length."""
     line = reader.readline()
-    lines = [line]
     if not line.startswith(b"HTTP/"):
         block = line + reader.read()
-        return Found(0, size, fields, block, 0, length, length) if len(block) == length else None
-    while line not in _BLANK:
+        return Found(0, length, fields, block, 0, length, length) if len(block) == length else None
+    lines = [line]
+    while len(line) > 2 or line not in {b"\r\n", b"\n", b""}:
         line = reader.readline()
         lines.append(line)
     head = b"".join(lines)
     body = reader.read()
     if len(head) + len(body) != length:
         return None
-    return Found(0, size, fields, head, 0, len(head), length, None, (body,), 0)
+    return Found(0, length, fields, head, 0, len(head), length, None, (body,), 0)

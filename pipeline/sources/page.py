@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from pipeline.sources.header_fields import HeaderFields, text
@@ -98,11 +99,12 @@ def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
 
     A head without an end stops at the first line that begins a tag.
     """
-    status = _STATUS_LINE.match(data, start, stop)
-    line = status or _PROTOCOL_LINE.match(data, start, stop)
-    if not line:
+    begin = data.find(b"\n", start, stop) + 1 or stop
+    line = data[start:begin]
+    found = _status(line) if len(line) < 256 else _read_status(line)
+    if not found:
         return None
-    begin = line.end()
+    status, status_line = found
     end = data.find(b"\r\n\r\n", begin - 2, stop)
     body_start = end + 4
     bare = data.find(b"\n\n", begin - 1, end if end >= 0 else stop)
@@ -111,12 +113,26 @@ def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
     ended = end >= 0
     if end < 0:
         end = body_start = stop
-    tag = data.find(b"\n<", begin - 1, end)
-    if tag >= 0:
-        end = body_start = tag + 1
-    fields = HeaderFields(b"\n" + data[begin:end])
-    opt_out = _opt_out(fields.raw) if any(fields.get(key) for key in _OPT_OUT) else ()
-    return HttpHead(int(status[1]) if status else None, line[0].strip(), fields, opt_out, body_start, ended)
+    head = b"\n" + data[begin:end]
+    if b"<" in head and (tag := head.find(b"\n<")) >= 0:
+        end = body_start = begin + tag
+        head = head[: tag + 1]
+    fields = HeaderFields(head)
+    opt_out: tuple[str, ...] = ()
+    if fields.may_have(b"\nx-robots-tag:") or fields.may_have(b"\ntdm-"):
+        opt_out = _opt_out(head) if any(map(fields.get, _OPT_OUT)) else ()
+    return HttpHead(status, status_line, fields, opt_out, body_start, ended)
+
+
+def _read_status(line: bytes) -> tuple[int | None, bytes] | None:
+    """Return the status (None: it says none) and the line without blanks around it; None if it is no such line."""
+    status = _STATUS_LINE.match(line)
+    if not status and not _PROTOCOL_LINE.match(line):
+        return None
+    return int(status[1]) if status else None, line.strip()
+
+
+_status = lru_cache(maxsize=64)(_read_status)
 
 
 def _opt_out(head: bytes) -> tuple[str, ...]:
@@ -148,7 +164,8 @@ def fill_page(
         found.join()  # the head is longer than what was held in one piece
         data, stop = found.data, found.block_stop
         head = parse_http(data, body_start, stop)
-    transfer = coding = content_type = ""
+    transfer = coding = ""
+    media_type = None
     if head is not None:
         body_start = head.body_start
         record.http_status = head.status
@@ -161,15 +178,10 @@ def fill_page(
             )
             return
         fields = head.fields
-        content_type = text(fields.get(b"\ncontent-type:")[:1024])
-        coding = text(fields.get(b"\ncontent-encoding:")[:1024])
-        transfer = text(fields.get(b"\ntransfer-encoding:")[:1024])
-    if content_type:
-        if charset := _CHARSET.search(content_type):
-            record.charset = charset[1]
-        media_type = _media_type(content_type)
-    else:
-        media_type = None
+        record.charset, media_type = _content_type(fields.get(b"\ncontent-type:")[:1024])
+        if fields.may_have(b"-encoding:"):
+            coding = text(fields.get(b"\ncontent-encoding:")[:1024])
+            transfer = text(fields.get(b"\ntransfer-encoding:")[:1024])
     if media_type is None or media_type in _UNKNOWN:
         media_type = (_media_type(declared) if declared else None) or media_type
     known = media_type is not None and media_type not in _UNKNOWN
@@ -223,6 +235,14 @@ def sniff(body: bytes, declared: str | None) -> str | None:
         )
         return "text/html" if wrapped or _HTML_STARTS.match(start) else None
     return "text/html" if _SURE_HTML.match(start) else declared
+
+
+@lru_cache(maxsize=256)
+def _content_type(value: bytes) -> tuple[str | None, str | None]:
+    """Return the charset and the media type that a Content-Type names."""
+    content_type = text(value)
+    charset = _CHARSET.search(content_type)
+    return charset[1] if charset else None, _media_type(content_type)
 
 
 def _media_type(value: str) -> str | None:

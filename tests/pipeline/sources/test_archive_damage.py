@@ -18,6 +18,7 @@ from tests.pipeline.sources.archives import (
     skipped,
     tiles,
     warc,
+    whole,
     zst,
 )
 
@@ -234,3 +235,15 @@ def test_the_fast_way_reads_what_the_slow_way_reads(headers, after, first):
         ]
 
     assert seen(read(fast)) == seen(read(slow))
+
+
+@pytest.mark.parametrize("at", [0.2, 0.5, 0.9])
+def test_damage_deep_inside_a_large_member_costs_one_record(at):
+    members = [gz(warc(http(page(number, 400_000)), number=number)) for number in range(3)]
+    damaged = bytearray(members[1])
+    place = int(len(damaged) * at)
+    damaged[place : place + 64] = b"\xff" * 64
+    data = members[0] + bytes(damaged) + members[2]
+    items = read(data)
+    assert [record.url for record in whole(items)] == ["http://example.org/0", "http://example.org/2"]
+    assert tiles(items, len(data))

@@ -8,7 +8,8 @@ from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 
 from pipeline.sources.arc import ArcReader
 from pipeline.sources.record import FileRange, Selection
-from pipeline.sources.warc import WarcReader, normal_date, read_record
+from pipeline.sources.warc import WarcReader, read_record
+from pipeline.sources.warc_fields import normal_date
 from tests.pipeline.sources.archives import (
     Item,
     gz,
