@@ -131,11 +131,30 @@ def test_a_document_without_a_match_is_untouched_whatever_its_length(tmp_path: P
     assert results([text], decision) == [[text]]
 
 
-def test_an_ngram_does_not_reach_from_one_document_into_the_next(tmp_path: Path) -> None:
-    index = make_index(tmp_path, {"made": [GRAM]})
+@pytest.mark.parametrize("split", [6, 12])
+def test_an_ngram_does_not_reach_from_one_document_into_the_next(tmp_path: Path, split: int) -> None:
     words = GRAM.split()
-    texts = [" ".join([*made_words(30, seed=3), *words[:6]]), " ".join([*words[6:], *made_words(30, seed=4)])]
-    assert len(scan(pa.array(texts), index).row) == 0
+    index = make_index(tmp_path, {"made": [GRAM], "short": [" ".join(words[:9])]})
+    assert [table.n for table in index.tables] == [9, 13]
+    texts = [
+        " ".join([*made_words(30, seed=3), *words[:split]]),
+        " ".join([*words[split:], *made_words(30, seed=4)]),
+    ]
+    hits = scan(pa.array(texts), index)
+    assert hits.row.tolist() == [0] * (split == 12)
+    assert index.sizes(hits.gram).tolist() == [9] * (split == 12)
+    assert len(scan(pa.array([" ".join([*words[:12]])]), index).row) == 1
+
+
+def test_every_ngram_of_a_long_text_is_found_once(tmp_path: Path) -> None:
+    index = make_index(tmp_path, {"made": [f"{GRAM} {GRAM}"], "short": [" ".join(f"{GRAM} {GRAM}".split()[i : i + 9]) for i in range(13)]})  # fmt: skip
+    assert [table.n for table in index.tables] == [9, 13]
+    text = f"{GRAM} " * 30_000  # several pieces, a match at each word
+    hits = scan(pa.array([text]), index)
+    sizes = index.sizes(hits.gram)
+    assert len(text) > 2_000_000
+    for n in (9, 13):
+        assert len(np.unique(hits.start[sizes == n])) == np.count_nonzero(sizes == n) == 13 * 30_000 - n + 1
 
 
 def test_windows_that_touch_leave_no_piece_between(tmp_path: Path) -> None:
