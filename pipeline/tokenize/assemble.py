@@ -89,7 +89,7 @@ def write_shard(plan: Plan, task: ShardTask) -> ShardEntry:
             for first, end in _runs(rows, ends):
                 begin = int(ends[first - 1]) if first else 0
                 shard.write(tokens[begin : int(ends[end - 1])], part.lengths[first:end])
-            kept = part.columns(*names).take(pa.array(rows))
+            kept = part.table.select(names).take(pa.array(rows))
             tables.append(kept.append_column("part", pa.array([part.stem.name] * len(kept), pa.string())))
     except BaseException:
         shard.abort()

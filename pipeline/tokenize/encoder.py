@@ -19,6 +19,7 @@ from pipeline.tokenize.word_table import WordTable
 Tokens = npt.NDArray[Any]
 
 BLOCK_BYTES = 1 << 20  # text encoded at once; the arrays beside it take some 15 bytes for each of its own
+_CHECKED_CHARS = 1 << 18  # of real text, compared with `tokenizers` before anything is encoded
 _logger = logging.getLogger(__name__)
 
 # Worker processes are forked; `tokenizers` hangs in a child when its threads were used before the fork.
@@ -78,6 +79,7 @@ class Encoder:
         found = fast_encoder(tokenizer)
         self._chunked = isinstance(found, FastEncoder)
         self._plain = _PlainEncoder(found if isinstance(found, FastEncoder) else None, tokenizer, self.dtype)
+        self._checked_chars = self._encoded_bytes = 0
         self.reason: str | None = None
         if isinstance(found, str):
             self._give_up(found)
@@ -115,6 +117,19 @@ class Encoder:
                 self._give_up(f"ids differ on the text that starts {piece[:40]!r}")
                 return
 
+    def check_some(self, texts: pa.Array | pa.ChunkedArray) -> None:
+        """As `check`, as far as it costs little: `tokenizers` is slow, and parts may be small.
+
+        The first texts that a process sees are compared, and then no more than a hundredth of what it encodes.
+        """
+        for text in texts.to_pylist():
+            allowed = _CHECKED_CHARS + self._encoded_bytes // 100 - self._checked_chars
+            if not text or allowed <= 0:
+                continue
+            piece = text[: min(CHUNK_CHARS, allowed)]
+            self._checked_chars += len(piece)
+            self.check([piece])
+
     def encode_batch(self, texts: pa.Array | pa.ChunkedArray) -> Encoded:
         """Encode n texts (string or large_string); row order unchanged.
 
@@ -132,6 +147,7 @@ class Encoder:
             return np.zeros(0, dtype=self.dtype), np.zeros(len(texts), dtype=np.int64)
         borders = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
         text = np.frombuffer(data, dtype=np.uint8)
+        self._encoded_bytes += int(borders[-1] - borders[0])
         lengths = np.zeros(len(texts), dtype=np.int64)
         filled = np.flatnonzero(np.diff(borders))
         ends = borders[filled + 1]

@@ -77,7 +77,7 @@ def write_part(stem: Path, batches: Iterable[pa.RecordBatch], encoder: Encoder) 
     Args:
         stem: path of the part without suffix.
         batches: of schema `PIECES`, in the part's order.
-        encoder: checked on the first batch's texts as well before it is used.
+        encoder: checked on some of the first batch's texts as well before it is used.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     flat, table = tokens_path(stem), table_path(stem)
@@ -94,7 +94,7 @@ def write_part(stem: Path, batches: Iterable[pa.RecordBatch], encoder: Encoder) 
         for number, batch in enumerate(batches):
             texts = batch.column("text")
             if number == 0:
-                encoder.check(text for text in texts.slice(0, 100).to_pylist() if text)
+                encoder.check_some(texts.slice(0, 100))
             encoded = encoder.encode_batch(texts)
             stream.write(encoded.tokens.data)
             columns = [batch.column(name) for name in PART_DOCUMENTS.names[:-2]]
@@ -109,8 +109,10 @@ def write_part(stem: Path, batches: Iterable[pa.RecordBatch], encoder: Encoder) 
             text_bytes += _text_bytes(texts)
         stream.flush()
         os.fsync(stream.fileno())
-    rename_durably(temporary, flat)
-    rename_durably(temporary_table, table)
+    with temporary_table.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(flat)
+    rename_durably(temporary_table, table)  # the folder's entry for both
     return PartSummary(tokens, documents, empty, text_bytes, encoder.engine)
 
 
@@ -124,23 +126,20 @@ class PartTokens:
     def __init__(self, stem: Path) -> None:
         self.stem = stem
         try:
-            self._file = pq.ParquetFile(table_path(stem))
+            with pq.ParquetFile(table_path(stem)) as file:
+                self.table: pa.Table = file.read()  # `PART_DOCUMENTS`: one row per document or piece
         except (OSError, pa.ArrowInvalid) as error:
             raise CrawlmixError(f"{table_path(stem)}: cannot read the part's documents: {error}") from error
-        about = self._file.schema_arrow.metadata or {}
+        about = self.table.schema.metadata or {}
         self.fingerprint = about.get(_FINGERPRINT, b"").decode()
         self.dtype = np.dtype(about.get(_DTYPE, b"<u2").decode())
-        self.lengths: npt.NDArray[np.int64] = self.columns("length")["length"].to_numpy()
+        self.lengths: npt.NDArray[np.int64] = self.table["length"].to_numpy()
         expected = int(self.lengths.sum()) * self.dtype.itemsize
         found = tokens_path(stem).stat().st_size if tokens_path(stem).exists() else 0
         if expected != found:
             raise CrawlmixError(
                 f"{tokens_path(stem)}: expected {expected:,} bytes, found {found:,}; tokenize this part again"
             )
-
-    def columns(self, *names: str) -> pa.Table:
-        """Columns of the documents table, one row per piece."""
-        return self._file.read(columns=list(names))
 
     def tokens(self) -> Tokens:
         """All tokens of the part, (n,), mapped and read-only."""

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,25 @@ from mixtures.split import is_validation
 from pipeline.errors import CrawlmixError
 from pipeline.tokenize.part_tokens import PART_DOCUMENTS, PartTokens
 from pipeline.tokenize.tokenizer import Tokenizer
+from text.hashes import fmix64, hash_strings
 
 VERSION = 1  # of what the files of a shard hold for the same documents
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+UInt64s = npt.NDArray[np.uint64]
+
+
+class _Columns(NamedTuple):
+    """What a plan needs to know of n documents: (n,) each."""
+
+    length: Int64s  # tokens
+    held: Bools  # of the validation split
+    out: Bools  # taken out
+    digest: UInt64s
+
+
+_NOTHING = _Columns(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool), np.zeros(0, np.uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,7 @@ def plan_shards(
     """Decide which documents each shard holds, from the parts' documents tables alone.
 
     Excluded documents keep their place in this decision and are only not written: taking a page out changes the one
-    shard that held it. Memory: 17 bytes a document.
+    shard that held it. Memory: 26 bytes a document.
 
     Args:
         source: name of the source.
@@ -93,38 +108,40 @@ def plan_shards(
     about = f"{source}\0{tokenizer.fingerprint}\0{tokenizer.vocabulary_size}\0{shard_tokens}\0{seed}\0{validation!r}"
     digest = hashlib.sha256(about.encode())
     value_set = pa.array(sorted(excluded), pa.string())
-    lengths, held, rows, out = [], [], [], set()
+    columns: list[_Columns] = []
+    gone: set[str] = set()
     for stem in stems:
         part = PartTokens(stem)
         if part.fingerprint != tokenizer.fingerprint:
             raise CrawlmixError(
                 f"{stem}: encoded by another tokenizer than `{tokenizer.name}`; tokenize it again"
             )
-        table = part.columns("document_id", "content")
-        ids = table["document_id"]
-        lengths.append(part.lengths)
-        rows.append(len(part.lengths))
-        held.append(_held(ids, seed, validation))
-        if excluded:
-            out.update(ids.filter(pc.is_in(ids, value_set=value_set)).to_pylist())
+        ids = part.table["document_id"]
+        out = pc.is_in(ids, value_set=value_set)
+        gone.update(ids.filter(out).to_pylist())
+        held = _held(ids, seed, validation)
+        columns.append(_Columns(part.lengths, held, out.to_numpy(), _digests(part)))
         digest.update(part.lengths.tobytes())
-        contents.update(table["content"].to_numpy().tobytes())
+        contents.update(part.table["content"].to_numpy().tobytes())
         names.update("".join(f"{name}\0" for name in ids.to_pylist()).encode())
-    names.update("".join(f"\0{name}" for name in sorted(out)).encode())
+    names.update("".join(f"\0{name}" for name in sorted(gone)).encode())
     digest.update(names.digest() + contents.digest())
-    every_length = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int64)
-    every_held = np.concatenate(held) if held else np.zeros(0, dtype=bool)
+    rows = [len(part.length) for part in columns]
     borders = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]) if rows else np.zeros(1, dtype=np.int64)
+    every = _Columns(*(np.concatenate(column) for column in zip(_NOTHING, *columns, strict=True)))
     tasks: list[ShardTask] = []
-    for split, mine in (("train", ~every_held), (VALIDATION, every_held)):
-        documents = np.flatnonzero(mine & (every_length > 0))
-        cuts = cut_shards(every_length[documents], shard_tokens)
+    for split, mine in (("train", ~every.held), (VALIDATION, every.held)):
+        documents = np.flatnonzero(mine & (every.length > 0))
+        cuts = cut_shards(every.length[documents], shard_tokens)
         for index, (first, end) in enumerate(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)):
-            slices = _slices(int(documents[first]), int(documents[end - 1]) + 1, borders, stems)
+            of_shard = documents[first:end]
+            slices = _slices(int(of_shard[0]), int(of_shard[-1]) + 1, borders, stems)
             place = str(folder if split == "train" else folder / VALIDATION)
-            tasks.append(ShardTask(place, split, index, slices, ""))
-    plan = Plan(source, folder, tokenizer, seed, validation, frozenset(out), digest.hexdigest(), tuple(tasks))
-    return replace(plan, tasks=tuple(replace(task, fingerprint=_fingerprint(plan, task)) for task in tasks))
+            written = every.digest[of_shard[~every.out[of_shard]]]
+            tasks.append(ShardTask(place, split, index, slices, _fingerprint(tokenizer, written)))
+    return Plan(
+        source, folder, tokenizer, seed, validation, frozenset(gone), digest.hexdigest(), tuple(tasks)
+    )
 
 
 def kept_rows(plan: Plan, task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]]:
@@ -139,7 +156,7 @@ def kept_rows(plan: Plan, task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]
         keep[piece.first : piece.end] = True
         keep &= part.lengths > 0
         if plan.validation or plan.excluded:
-            ids = part.columns("document_id")["document_id"]
+            ids = part.table["document_id"]
             held = _held(ids, plan.seed, plan.validation)
             keep &= held if task.split == VALIDATION else ~held
             out = pc.is_in(ids, value_set=pa.array(sorted(plan.excluded), pa.string()))
@@ -153,19 +170,21 @@ def _held(ids: pa.ChunkedArray, seed: int, validation: float) -> Bools:
     return is_validation(ids.to_pylist(), seed=seed, fraction=validation)
 
 
-def _fingerprint(plan: Plan, task: ShardTask) -> str:
-    """Hash the documents of a shard and where they lie, which its documents table tells as well."""
-    tokenizer = plan.tokenizer
-    digest = hashlib.sha256(
-        f"{VERSION}\0{tokenizer.fingerprint}\0{tokenizer.vocabulary_size}\0{tokenizer.eos_id}".encode()
-    )
-    for part, rows in kept_rows(plan, task):
-        table = part.columns(*PART_DOCUMENTS.names).take(pa.array(rows))
-        digest.update(f"\0{part.stem.name}\0{len(rows)}\0".encode())
-        digest.update("".join(f"{name}\0" for name in table["document_id"].to_pylist()).encode())
-        for column in PART_DOCUMENTS.names[1:]:
-            digest.update(table[column].to_numpy().tobytes())
-    return digest.hexdigest()
+def _digests(part: PartTokens) -> UInt64s:
+    """Hash of each document and where it lies, which a shard's documents table tells as well: (n,)."""
+    digests = fmix64(hash_strings(part.table["document_id"]) + _hash(part.stem.name.encode()))
+    for column in PART_DOCUMENTS.names[1:]:
+        digests = fmix64(digests + part.table[column].to_numpy().astype(np.uint64))
+    return digests
+
+
+def _hash(name: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))
+
+
+def _fingerprint(tokenizer: Tokenizer, digests: UInt64s) -> str:
+    about = f"{VERSION}\0{tokenizer.fingerprint}\0{tokenizer.vocabulary_size}\0{tokenizer.eos_id}\0"
+    return hashlib.sha256(about.encode() + digests.tobytes()).hexdigest()
 
 
 def _slices(first: int, end: int, borders: Int64s, stems: Sequence[Path]) -> tuple[Slice, ...]:
