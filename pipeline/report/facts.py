@@ -38,6 +38,7 @@ class Facts:
     recipe_text: str
     shards: dict[str, dict[str, Any]]  # by source: tokens, documents, shards, bytes, tokenizer
     mixtures: dict[str, dict[str, Any]]  # by name: `mixtures.plan.Plan` as a dict
+    duplicates: dict[str, Any] | None  # duplicates/summary.json
     benchmarks: dict[str, Any] | None  # contamination/benchmarks.json
 
     @property
@@ -67,7 +68,14 @@ class Facts:
         """Fingerprint of these facts: a report that carries it is current."""
         build = {**self.build, "stages": [s for s in self.build["stages"] if s["name"] != "report"]}
         return fingerprint(
-            version, build, self.ledger, self.recipe_text, self.shards, self.mixtures, self.benchmarks
+            version,
+            build,
+            self.ledger,
+            self.recipe_text,
+            self.shards,
+            self.mixtures,
+            self.duplicates,
+            self.benchmarks,
         )
 
 
@@ -105,6 +113,7 @@ def read_facts(
         without_secrets(recipe_text),
         _shards(workspace, list(ledger["sources"])) if "tokenize" in made else {},
         _mixtures(workspace) if "mix" in made else {},
+        workspace.read_json("duplicates", "summary.json") if "dedup" in ledger["stages"] else None,
         workspace.read_json("contamination", "benchmarks.json")
         if "decontaminate" in ledger["stages"]
         else None,

@@ -33,14 +33,6 @@ class SignalFigure:
 
 
 @dataclass
-class Clusters:
-    """Documents that share a cluster, over the parts read."""
-
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # label: clusters, documents
-    similarity: list[int] = field(default_factory=list)  # near-duplicates by similarity, 0 to 1 in 20 bins
-
-
-@dataclass
 class Figures:
     """What the tables show; of a large workspace some parts are read, the same ones every time."""
 
@@ -49,7 +41,6 @@ class Figures:
     opt_out: dict[str, int] = field(default_factory=dict)
     quality: dict[str, Histogram] = field(default_factory=dict)
     signals: list[SignalFigure] = field(default_factory=list)
-    clusters: Clusters | None = None
     pii: dict[str, int] = field(default_factory=dict)  # occurrences in documents kept
     examples: dict[Reason, list[Example]] = field(default_factory=dict)
 
@@ -70,8 +61,6 @@ def read_figures(workspace: Workspace, facts: Facts) -> Figures:
     examples = ExampleChooser()
     languages: Counter[tuple[str, bool]] = Counter()
     opt_out: Counter[str] = Counter()
-    clusters: Counter[str] = Counter()
-    similarity = np.zeros(SCORE_BINS, np.int64)
     tables = [TABLES[stage] for stage in facts.stages if stage in TABLES]
     for source in facts.ledger["sources"]:
         figures.chosen[source] = choose_parts(workspace, source)
@@ -85,7 +74,6 @@ def read_figures(workspace: Workspace, facts: Facts) -> Figures:
             _add_columns(columns, rows, {rule.signal for rule in rules})
             _add_languages(languages, rows)
             _add_pii(figures.pii, rows)
-            similarity += _add_duplicates(clusters, rows)
         joined = {name: np.concatenate(values) for name, values in columns.items()}
         _add_histograms(figures, source, joined, rules)
     figures.opt_out = dict(sorted(opt_out.items()))
@@ -95,8 +83,6 @@ def read_figures(workspace: Workspace, facts: Facts) -> Figures:
             {code for code, _ in languages}, key=lambda c: (-languages[c, True] - languages[c, False], c)
         )
     }
-    if "dedup" in facts.stages:
-        figures.clusters = Clusters(_by_size(clusters), similarity.tolist())
     figures.examples = examples.read(workspace)
     return figures
 
@@ -133,29 +119,6 @@ def _add_pii(pii: dict[str, int], rows: PartRows) -> None:
         if name.startswith("pii_"):
             found = pc.sum(rows.annotations[name].filter(kept)).as_py() or 0
             pii[name.removeprefix("pii_")] = pii.get(name.removeprefix("pii_"), 0) + found
-
-
-def _add_duplicates(clusters: Counter[str], rows: PartRows) -> npt.NDArray[np.int64]:
-    counts = np.zeros(SCORE_BINS, np.int64)
-    if rows.duplicates is None:
-        return counts
-    for row in rows.duplicates["cluster"].value_counts().to_pylist():
-        if row["values"] is not None:
-            clusters[row["values"]] += row["counts"]
-    near = rows.duplicates["similarity"].filter(pc.equal(rows.duplicates["rule"], "near_duplicate"))
-    counts += np.histogram(numbers(near), SCORE_BINS, (0, 1))[0]
-    return counts
-
-
-def _by_size(clusters: Counter[str]) -> dict[str, tuple[int, int]]:
-    sizes = np.array(sorted(clusters.values()), np.int64)
-    found = {}
-    for low, high in ((2, 2), (3, 3), (4, 4), (5, 9), (10, 99), (100, 999), (1000, None)):
-        mine = sizes[(sizes >= low) & (sizes <= (high or sizes.max(initial=0)))]
-        if len(mine):
-            label = str(low) if low == high else f"{low} to {high}" if high else f"{low:,} and more"
-            found[label] = (len(mine), int(mine.sum()))
-    return found
 
 
 def _add_histograms(

@@ -34,7 +34,13 @@ def tokens_section(facts: Facts) -> Html:
         for name, told in facts.shards.items()
     ]  # fmt: skip
     head = ("source", "tokens", "documents", "tokens a document", "shards", "size", "tokenizer")
-    return section("tokens", "Tokens", lines, table(head, rows))
+    split = facts.benchmarks is not None
+    note = (
+        paragraph("A document that benchmark text was cut out of counts once for each piece.", "note")
+        if split
+        else Html("")
+    )
+    return section("tokens", "Tokens", lines, table(head, rows), note)
 
 
 def mixtures_section(facts: Facts) -> Html:

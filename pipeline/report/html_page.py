@@ -49,7 +49,7 @@ def report_page(facts: Facts, figures: Figures, digest: str) -> str:
         "languages": languages_section(facts, figures),
         "quality": quality_section(facts, figures),
         "signals": signals_section(figures),
-        "duplicates": duplicates_section(facts, figures),
+        "duplicates": duplicates_section(facts),
         "contamination": contamination_section(facts),
         "sites": signals_of_sites_section(facts, figures),
         "tokens": tokens_section(facts),
@@ -86,7 +86,7 @@ def _status(facts: Facts, figures: Figures) -> Html:
     read = sum(len(chosen.parts) for chosen in figures.chosen.values())
     total = sum(chosen.total for chosen in figures.chosen.values())
     note = (
-        f"Counts of records are of everything. Languages, histograms, clusters and examples are of {read:,} of {total:,}"
+        f"Counts of records are of everything. Languages, histograms, opt-out signals and examples are of {read:,} of {total:,}"
         " parts, chosen by a hash of their names."
     )
     return join([told, paragraph(note, "note")])

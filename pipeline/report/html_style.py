@@ -30,9 +30,9 @@ section{padding:2rem 0 .5rem;scroll-margin-top:1.5rem}
 .scroll{overflow-x:auto;margin:.6rem 0 1rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;min-width:50%}
 th{font-weight:600;color:var(--soft);white-space:nowrap}
-th,td{text-align:right;padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{text-align:right;padding:.35rem .8rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:baseline}
 td{white-space:nowrap}
-th.t,td.t{white-space:normal;text-align:left;overflow-wrap:anywhere;min-width:6rem}td.t code{display:block;min-width:8rem}
+th.t,td.t{white-space:normal;text-align:left;overflow-wrap:anywhere;min-width:8.5rem}
 td:last-child,th:last-child{padding-right:0}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:var(--ink)}

@@ -33,7 +33,6 @@ class PartRows:
     hidden: pa.Array  # (n,) bool: taken out by request, so that no page may show it
     documents: pa.Table  # id, opt_out
     annotations: pa.Table | None  # language, quality, signals
-    duplicates: pa.Table | None  # cluster, duplicate_of, similarity
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,6 @@ def read_parts(
             hidden,
             documents,
             held.get("annotations"),
-            held.get("duplicates"),
         )
 
 
@@ -125,7 +123,6 @@ def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
 
 _COLUMNS: dict[str, list[str] | None] = {
     "annotations": None,  # all that are small
-    "duplicates": ["cluster", "similarity", "fate", "rule"],
 }
 
 
