@@ -194,8 +194,10 @@ def _note(context: Context, stages: dict[str, States], name: str, run: Callable[
 
 
 def _ledger(context: Context, stages: dict[str, States]) -> Ledger:
-    """Count fates, and beside them what came before records: captures of an index, links of dumps."""
+    """Count fates, and beside them what came before records (captures, links) and what dedup says of clusters."""
     ledger = make_ledger(stages)
+    if "dedup" in stages:
+        ledger["dedup"] = context.workspace.read_json("duplicates", "summary.json")
     for name, source in context.recipe.root.sources.items():
         if source.index is not None or source.links is not None:
             from pipeline.selected_parts import selection_counts

@@ -10,6 +10,8 @@ from classifiers.model_file import load_model
 from pipeline.annotate.judge import check_rules
 from pipeline.classifier_stage import training_sources, used_classifiers
 from pipeline.decontaminate_stage import benchmark_files, filter_settings
+from pipeline.dedup.settings import describe_dedup
+from pipeline.dedup_generations import open_references
 from pipeline.errors import CrawlmixError, UsageError, as_user_error
 from pipeline.extract.html import check_extractor, extractor_version
 from pipeline.extract_stage import plan_parts
@@ -45,6 +47,7 @@ class Plan:
     vocabulary: int
     extractor: str
     language_model: str
+    dedup: str
     mixtures: dict[str, dict[str, Any]]
     disk_needed: int
     disk_free: int | None
@@ -62,6 +65,7 @@ class Plan:
         ]
         lines.append(f"extractor      {self.extractor}")
         lines.append(f"language       {self.language_model}")
+        lines.append(f"dedup          {self.dedup}")
         lines.append(f"tokenizer      {self.tokenizer}, {self.vocabulary:,} ids")
         for name, mixture in self.mixtures.items():
             wanted = [f"{source} weight {weight}" for source, weight in mixture["weights"].items()]
@@ -116,6 +120,7 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
     if root.decontaminate is not None:
         wanted = root.decontaminate
         attempt("decontaminate", lambda: (filter_settings(wanted), benchmark_files(recipe, wanted)))
+    attempt("dedup", lambda: open_references(recipe, workspace))
     tokenizer = attempt("tokenizer", lambda: load_tokenizer(recipe.tokenizer))
     attempt("extract.engine", lambda: check_extractor(root.extract.engine))
     extractor = extractor_version(root.extract.engine) if not problems else ""
@@ -140,6 +145,7 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
         tokenizer.vocabulary_size,
         extractor,
         model.fingerprint[:12],
+        describe_dedup(root.dedup),
         mixtures,
         needed,
         free,

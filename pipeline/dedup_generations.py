@@ -17,10 +17,10 @@ from pipeline.context import Context
 from pipeline.dedup.reference import Reference, write_reference
 from pipeline.dedup.settings import minhash_bands, minhash_scheme
 from pipeline.errors import UsageError
+from pipeline.recipe import Recipe
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import is_remote, local_path, resolve
 from pipeline.storage.publish import write_json
-from pipeline.tasks import Task
 from pipeline.workspace import Workspace
 from text.buffers import Hashes
 
@@ -77,19 +77,23 @@ def drop_generations(workspace: Workspace, *, keep: Sequence[str]) -> None:
                 shutil.rmtree(local_path(folder))
 
 
-def open_references(context: Context) -> list[HeldKeys]:
+def open_references(recipe: Recipe, own: str | None) -> list[HeldKeys]:
     """Find the keys of the build that `dedup.against` names, and see that they can be compared with.
+
+    Args:
+        recipe: of this build.
+        own: its workspace, where it is known yet.
 
     Raises:
         UsageError: there are none, or they were made in another way.
     """
-    settings = context.recipe.root.dedup
+    settings = recipe.root.dedup
     if settings.against is None:
         return []
-    root = resolve(settings.against, str(context.recipe.base))
-    if is_remote(root) or is_remote(context.workspace.root):
+    root = resolve(settings.against, str(recipe.base))
+    if is_remote(root) or (own is not None and is_remote(own)):
         raise UsageError("dedup.against: keys are mapped from files; both workspaces must be local folders")
-    if local_path(root).resolve() == local_path(context.workspace.root).resolve():
+    if own is not None and local_path(root).resolve() == local_path(own).resolve():
         raise UsageError(
             f"dedup.against: {root} is the workspace of this very build; to add to it, set `dedup.increments`"
         )
@@ -105,21 +109,16 @@ def open_references(context: Context) -> list[HeldKeys]:
     return held
 
 
-def store_keys(context: Context, tasks: Sequence[Task], generation: Generation) -> None:
-    """Store the sorted keys of the documents of these parts that stay; on object stores, nothing."""
+def store_keys(context: Context, folder: str, generation: Generation) -> None:
+    """Merge the keys that the parts of a generation left in `folder` into its reference; on object stores, nothing."""
     workspace, settings = context.workspace, context.recipe.root.dedup
     if is_remote(workspace.root):
         context.progress.say("dedup: keys for later builds are stored in local workspaces only")
         return
-    from pipeline.dedup_files import empty
-    from pipeline.dedup_jobs import write_keys
-
-    folder = workspace.work("dedup-keys")
-    write_keys(context, tasks, folder)
     here = local_path(folder)
     load = partial(np.load, mmap_mode="r", allow_pickle=False)
     bands = minhash_bands(settings)
-    by_part = [load(path) for path in sorted(here.glob("bands-*.npy")) if path.stat().st_size]
+    by_part = [load(path) for path in sorted(here.glob("bands-*.npy"))]
     of_bands: list[list[Hashes]] = [
         [keys[band] for keys in by_part if keys.shape[1]] for band in range(bands.bands if bands else 0)
     ]
@@ -127,4 +126,3 @@ def store_keys(context: Context, tasks: Sequence[Task], generation: Generation) 
     write_reference(
         local_path(generation.keys_folder(workspace)), minhash_scheme(settings), bands, of_bands, texts
     )
-    empty(folder)

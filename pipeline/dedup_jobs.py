@@ -5,8 +5,7 @@ Only hashes, row numbers and, for documents that have company, ids and signature
 1. held: which documents an earlier build holds, by its keys alone; no shuffle;
 2. each level (`urls`, then `content`), on what the levels before left:
    keys by partition -> stars; components; members by component -> which copy stays; decisions by part;
-3. write: one `duplicates` file for each part;
-4. keys: of what stays, for later builds; no shuffle.
+3. with the decisions about its content, each part's `duplicates` file, and the keys of what stays for later builds.
 
 Content has two sorts of keys: those of whole texts, then those of the bands of signatures of one document of each text.
 """
@@ -55,6 +54,7 @@ from pipeline.storage.paths import join
 from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import Task
+from text.buffers import Hashes
 
 _MEMBERS_PER_PARTITION = 1 << 18  # about 100 MB
 _NO_ROWS = np.zeros(0, np.int64)
@@ -143,55 +143,56 @@ class _Search:
 
     def run(self) -> Findings:
         if self.setting.references:
-            self._each_part("held", _Held(self.setting))
-        levels: list[Level] = []
+            held = _Held(self.setting)
+            self._run("held", lambda pipeline: self._tasks(pipeline) | "Held" >> beam.ParDo(held))
         if self.settings.urls:
-            self._pairs("urls", "url", levels)
-            self._decide("urls")
-            levels.append("urls")
-        if self.settings.exact:
-            self._pairs("content", "exact", levels)
+            self._pairs("urls", ["url"], ())
+            self._decide("urls", ())
+        before: tuple[Level, ...] = ("urls",) if self.settings.urls else ()
+        keys: list[KeysOf] = ["exact"] if self.settings.exact else []
         if self.setting.bands is not None:
-            self._pairs("content", "bands", levels)
-        self._decide("content")
-        levels.append("content")
-        self._each_part("write", _Write(self.setting, levels))
+            keys.append("bands")
+        self._pairs("content", keys, before)
+        self._decide("content", before)
         return self.findings
 
-    def _pairs(self, level: Level, keys: KeysOf, before: Sequence[Level]) -> None:
-        edges = join(self.setting.folder, f"{level}-edges")
-        send = _SendKeys(self.setting, keys, tuple(before), self._name(keys))
+    def _pairs(self, level: Level, sorts: Sequence[KeysOf], before: tuple[Level, ...]) -> None:
+        """Leave the edges of a level in files; of each sort of keys, only what the one before did not drop is sent."""
+        name = f"{level}-keys"
 
         def build(pipeline: beam.Pipeline) -> None:
-            tasks = self._tasks(pipeline) | "Key" >> beam.Map(_by_number).with_output_types(tuple[int, bytes])
-            copies = (
-                pipeline
-                | "Folder" >> beam.Create([edges] if keys == "bands" else [])
-                | "Files" >> beam.FlatMap(edge_files, prefix="exact")
-                | "SpreadFiles" >> beam.Reshuffle()
-                | "Copies" >> beam.ParDo(_CopiesByPart(self._name(keys))).with_output_types(tuple[int, bytes])
+            tasks = self._tasks(pipeline)
+            by_number = tasks | "Key" >> beam.Map(_by_number).with_output_types(tuple[int, bytes])
+            copies = pipeline | "NoCopies" >> beam.Create([], reshuffle=False).with_output_types(
+                tuple[int, bytes]
             )
-            (
-                {"task": tasks, "rows": copies}
-                | "Home" >> beam.CoGroupByKey()
-                | "Keys" >> beam.ParDo(send).with_output_types(Packed)
-                | "Meet" >> beam.GroupByKey()
-                | "Stars"
-                >> beam.ParDo(_Stars(join(edges, keys), join(self.setting.folder, f"{keys}-templates")))
-            )
+            for keys in sorts:
+                send = _SendKeys(self.setting, keys, before, self._name(name))
+                stars = _Stars(self.setting.folder, level, keys, self._name(name))
+                copies = (
+                    {"task": by_number, "rows": copies}
+                    | f"Home {keys}" >> beam.CoGroupByKey()
+                    | f"Keys {keys}" >> beam.ParDo(send).with_output_types(Packed)
+                    | f"Meet {keys}" >> beam.GroupByKey()
+                    | f"Stars {keys}" >> beam.ParDo(stars).with_output_types(tuple[int, bytes])
+                )
 
-        self._run(keys, build)
-        self._gather_templates(keys)
+        if sorts:
+            self._run(name, build)
+        for keys in sorts:
+            self._gather_templates(keys)
 
-    def _decide(self, level: Level) -> None:
+    def _decide(self, level: Level, before: tuple[Level, ...]) -> None:
         folder = join(self.setting.folder, level)
-        edges = join(self.setting.folder, f"{level}-edges")
+        edges = join(folder, "edges")
         run: Run = self._run
         company = 2 * count_edges(edges)
         labels = label_components(run, edges, folder, max_edges=self.settings.max_edges)
         partitions = max(1, -(-company // _MEMBERS_PER_PARTITION))
         name = self._name(level)
         statistics = join(folder, "statistics")
+        keys = join(self.setting.folder, "keys") if self.settings.keep_reference else None
+        finish = _Finish(self.setting, level, before, keys)
 
         def build(pipeline: beam.Pipeline) -> None:
             tasks = self._tasks(pipeline) | "Key" >> beam.Map(_by_number).with_output_types(tuple[int, bytes])
@@ -202,7 +203,7 @@ class _Search:
                 | "SpreadFiles" >> beam.Reshuffle()
                 | "Labels" >> beam.ParDo(_LabelsByPart(name)).with_output_types(Packed)
             )
-            (
+            decisions = (
                 {"task": tasks, "labels": company_of}
                 | "Home" >> beam.CoGroupByKey()
                 | "Members"
@@ -214,8 +215,11 @@ class _Search:
                 >> beam.ParDo(_Decide(self.setting.terms(level), statistics, name)).with_output_types(
                     tuple[int, bytes]
                 )
-                | "Return" >> beam.GroupByKey()
-                | "Note" >> beam.ParDo(_NoteDecisions(self.setting.folder, level))
+            )
+            (
+                {"task": tasks, "decisions": decisions}
+                | "Return" >> beam.CoGroupByKey()
+                | "Finish" >> beam.ParDo(finish)
             )
 
         self._run(level, build)
@@ -226,9 +230,6 @@ class _Search:
         folder = join(self.setting.folder, f"{keys}-templates")
         for file in list_dir(folder):
             self.findings.templates += [(keys, *template) for template in _read_json(join(folder, file))]
-
-    def _each_part(self, name: str, task: beam.DoFn) -> None:
-        self._run(name, lambda pipeline: self._tasks(pipeline) | name >> beam.ParDo(task))
 
     def _tasks(self, pipeline: beam.Pipeline) -> beam.PCollection[Task]:
         tasks: beam.PCollection[Task] = (
@@ -249,26 +250,6 @@ class _Search:
     @staticmethod
     def _name(job: str) -> str:
         return f"dedup-{job}"
-
-
-def write_keys(context: Context, tasks: Sequence[Task], folder: str) -> None:
-    """Leave the keys of the documents that stay, one file of bands and one of texts for each part, in `folder`."""
-    settings = context.recipe.root.dedup
-    empty(folder)
-    manifest = join(folder, "parts.jsonl")
-    with publish(manifest) as temporary, temporary.open("w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(task, sort_keys=True) + "\n" for task in tasks)
-
-    def build(pipeline: beam.Pipeline) -> None:
-        (
-            pipeline
-            | "Manifest" >> beam.Create([manifest])
-            | "Parts" >> beam.FlatMap(_read_tasks)
-            | "Spread" >> beam.Reshuffle()
-            | "Keys" >> beam.ParDo(_KeptKeys(folder, minhash_scheme(settings), minhash_bands(settings)))
-        )
-
-    run_pipeline("dedup-keys", build, context.beam_options)
 
 
 def _read_tasks(path: str) -> Iterator[Task]:
@@ -330,29 +311,26 @@ class _SendKeys(beam.DoFn):
 
 
 class _Stars(beam.DoFn):
-    """Joins documents of equal keys, and notes buckets that are templates."""
+    """Joins documents of equal keys, notes buckets that are templates, and tells parts which of their texts repeat."""
 
-    def __init__(self, prefix: str, templates: str) -> None:
-        self._prefix, self._templates = prefix, templates
+    def __init__(self, folder: str, level: Level, keys: KeysOf, name: str) -> None:
+        self._edges = join(folder, level, "edges")
+        self._templates = join(folder, f"{keys}-templates")
+        self._keys, self._name = keys, name
 
-    def process(self, element: tuple[int, Iterable[tuple[bytes, bytes]]]) -> None:
+    def process(self, element: tuple[int, Iterable[tuple[bytes, bytes]]]) -> Iterator[tuple[int, bytes]]:
         partition, packed = element
         found = bucket_edges(*unpack_keys(packed))
-        if len(found.edges):
-            save_edges(f"{self._prefix}-{partition:08d}.npy", forest(found.edges))
         if found.templates:
             told = [[f"{template.key:016x}", template.size, template.best] for template in found.templates]
             write_json(join(self._templates, f"{partition:08d}.json"), told)
+        if len(found.edges):
+            edges = forest(found.edges)
+            save_edges(join(self._edges, f"{self._keys}-{partition:08d}.npy"), edges)
+            if self._keys == "exact":
+                yield from self._copies(np.sort(edges[:, 1]))
 
-
-class _CopiesByPart(beam.DoFn):
-    """Tells each part which of its documents repeat the text of an earlier one."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def process(self, file: str) -> Iterator[tuple[int, bytes]]:
-        numbers = np.sort(load_edges(file)[:, 1])
+    def _copies(self, numbers: Hashes) -> Iterator[tuple[int, bytes]]:
         for part, begin, stop in _cut(numbers):
             rows = rows_of(numbers[begin:stop]).astype("<u4").tobytes()
             Metrics.counter(self._name, "shuffled_copies").inc(len(rows))
@@ -419,34 +397,26 @@ class _Decide(beam.DoFn):
             yield part, data
 
 
-class _NoteDecisions(beam.DoFn):
-    def __init__(self, folder: str, level: Level) -> None:
-        self._folder, self._level = folder, level
+class _Finish(beam.DoFn):
+    """Notes what was decided about a part; after the last level, writes its `duplicates` file and what it holds."""
 
-    def process(self, element: tuple[int, Iterable[bytes]]) -> None:
-        part, packed = element
-        save_decisions(
-            decisions_file(self._folder, self._level, part), [_from_bytes(data) for data in packed]
-        )
+    def __init__(self, setting: Setting, level: Level, before: tuple[Level, ...], keys: str | None) -> None:
+        self._setting, self._level, self._before, self._keys = setting, level, before, keys
 
-
-class _Write(beam.DoFn):
-    def __init__(self, setting: Setting, levels: Sequence[Level]) -> None:
-        self._folder, self._levels = setting.folder, tuple(levels)
-
-    def process(self, task: Task) -> None:
-        for fate, number in write_part(task, self._folder, self._levels).fates().items():
-            Metrics.counter("dedup-write", fate).inc(number)
-
-
-class _KeptKeys(beam.DoFn):
-    def __init__(self, folder: str, scheme: Scheme | None, bands: Bands | None) -> None:
-        self._folder, self._scheme, self._bands = folder, scheme, bands
-
-    def process(self, task: Task) -> None:
-        bands, texts = kept_keys(task, self._scheme, self._bands)
-        save_edges(join(self._folder, f"bands-{task['number']:08d}.npy"), bands)
-        save_edges(join(self._folder, f"texts-{task['number']:08d}.npy"), texts)
+    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> None:
+        task: Task = json.loads(next(iter(element[1]["task"])))
+        setting, number = self._setting, task["number"]
+        decisions = [_from_bytes(data) for data in element[1]["decisions"]]
+        if decisions:
+            save_decisions(decisions_file(setting.folder, self._level, number), decisions)
+        if self._level != "content":
+            return
+        for fate, count in write_part(task, setting.folder, (*self._before, self._level)).fates().items():
+            Metrics.counter("dedup-content", fate).inc(count)
+        if self._keys is not None:
+            bands, texts = kept_keys(task, setting.scheme, setting.bands)
+            save_edges(join(self._keys, f"bands-{number:08d}.npy"), bands)
+            save_edges(join(self._keys, f"texts-{number:08d}.npy"), texts)
 
 
 def _unsigned(folder: str, number: int) -> str:

@@ -41,7 +41,7 @@ def run(context: Context, annotations: States) -> States:
     order = _ranks(context, annotations, settings)
     tasks = _tasks(context, annotations, settings, order)
     record.parts = len(tasks)
-    against = open_references(context)
+    against = open_references(context.recipe, context.workspace.root)
     told = settings.model_dump(mode="json", exclude=_NO_MATTER)
     basis = fingerprint(VERSION, told, [reference.fingerprint for reference in against])
     ranks = fingerprint(order, sorted(settings.protected))
@@ -81,6 +81,7 @@ def _search(
     order: Sequence[str],
 ) -> None:
     import_beam()
+    from pipeline.dedup_files import empty
     from pipeline.dedup_jobs import search
 
     workspace = context.workspace
@@ -91,11 +92,12 @@ def _search(
     documents = sum(task["living"] for task in todo)
     findings = search(context, todo, documents, sources=order, references=held)
     if context.recipe.root.dedup.keep_reference:
-        store_keys(context, todo, generation)
+        store_keys(context, workspace.work("dedup", "keys"), generation)
     generation.write(workspace)
     numbers = {task["number"]: task["output"] for task in todo}
     summary = make_summary(workspace, [*kept, generation], findings, numbers)
     write_json(workspace.path("duplicates", "summary.json"), summary)
+    empty(workspace.work("dedup"))
 
 
 def _plan(

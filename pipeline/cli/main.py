@@ -19,6 +19,7 @@ _COMMANDS = {
     "build": ("build", "Build a recipe into a workspace."),
     "status": ("status", "Show what a workspace holds and what is done."),
     "report": ("report", "Write the report and the dataset card of a workspace anew."),
+    "dedup-report": ("dedup_report", "Show what the search for copies found."),
     "decontaminate": ("decontaminate", "Cut benchmark text out of documents of your own."),
     "explain": ("explain", "Show what became of one page at every stage, and why."),
     "trace": ("trace", "Show the documents behind a training sample."),
@@ -29,6 +30,10 @@ _COMMANDS = {
     "webtext": ("webtext", "Turn Reddit's submission dumps into a table of links."),
     "export-shards": ("export_shards", "Write token shards in the forms that other trainers read."),
     "train": ("train", "Train GPT-3's architecture on a mixture."),
+    "sample": ("sample", "Let a trained model continue a text."),
+    "export": ("export", "Write a trained model as a Hugging Face folder."),
+    "evaluate": ("evaluate", "Score a trained model zero-, one- and few-shot."),
+    "ablate": ("ablate", "Compare mixtures by training the same small model on each."),
 }
 
 

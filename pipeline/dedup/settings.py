@@ -25,3 +25,16 @@ def minhash_scheme(settings: Dedup) -> Scheme | None:
         if bands is None
         else Scheme(num_hashes=bands.num_hashes, seed=settings.seed, ngram=settings.ngram)
     )
+
+
+def describe_dedup(settings: Dedup) -> str:
+    """One line for a plan: what is looked for, and the probability of finding it by similarity."""
+    bands = minhash_bands(settings)
+    levels = [
+        *(["pages of one address"] if settings.urls else []),
+        *(["exact copies"] if settings.exact else []),
+        *([bands.describe()] if bands is not None else []),
+    ]
+    reach = "over all sources" if settings.scope == "global" else "within each source"
+    held = f"; against what {settings.against} holds" if settings.against else ""
+    return f"{', '.join(levels) or 'nothing'}, {reach}{held}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.report.dedup_text import dedup_lines
 from pipeline.report.failures import failures, failures_text
 from pipeline.report.summary import ledger_table
 from pipeline.storage.listing import list_dir
@@ -70,6 +71,7 @@ def status_text(status: dict[str, Any]) -> str:
         lines.append(f"  {'all':<12} {'':>11}   {wall:>9,.1f} s   {cpu:>9,.1f} CPU-s")
     if status["ledger"]:
         lines.append(ledger_table(status["ledger"]))
+        lines += dedup_lines(status["ledger"].get("dedup"))
     lines += failures_text(status["failures"])
     for source, told in status["shards"].items():
         size = format_bytes(told["tokens"] * (2 if told["dtype"] == "uint16" else 4))

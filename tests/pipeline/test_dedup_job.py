@@ -1,0 +1,422 @@
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.dedup.reference import Reference
+from pipeline.errors import UsageError
+from tests.pipeline.builds import tree
+from tests.pipeline.dedup_parts import Doc, dedup, drops, fates, kept
+from tests.shared_data import shared
+from text.buffers import text_buffer
+from text.normalise import normalise
+from text.words import WordRule, find_words
+
+CHANCE = random.Random(5)
+WORDS = [f"w{number}" for number in range(3000)]
+
+
+def text(length: int = 120) -> str:
+    return " ".join(CHANCE.choices(WORDS, k=length))
+
+
+def edited(original: str, words: int) -> str:
+    """Replace the last `words` words: with n in all and k replaced, J = (n - 4 - k) / (n - 4 + k)."""
+    return " ".join([*original.split()[:-words], *(f"new{CHANCE.random()}" for _ in range(words))])
+
+
+def summary(root):
+    return json.loads((root / "duplicates/summary.json").read_text())
+
+
+def content(root):
+    return summary(root)["levels"]["content"]
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """Ninety texts with exact and near copies over three sources, and documents that are gone already."""
+    docs = [Doc(f"d{i:03d}", text(), 0.5, f"2024-01-{1 + i % 28:02d}T00:00:00Z") for i in range(90)]
+    for i in range(0, 30, 3):
+        docs.append(Doc(f"exact{i}", docs[i].text.upper(), 0.4))
+        docs.append(Doc(f"near{i}", edited(docs[i].text, 5), 0.4))
+    docs += [Doc(f"gone{i}", docs[i].text, alive=False) for i in range(5)]
+    docs += [Doc("one", "word"), Doc("another", "word"), Doc("other", "different"), Doc("blank", "...")]
+    return docs
+
+
+def spread(docs, seed):
+    docs = random.Random(seed).sample(docs, len(docs))
+    return {"a": [docs[:40], docs[40:45]], "b": [docs[45:100], []], "c": [docs[100:]]}
+
+
+def test_order_and_cut_of_the_input_change_no_decision(tmp_path, corpus):
+    found = []
+    for seed in (1, 2):
+        docs = random.Random(seed).sample(corpus, len(corpus))
+        parts = {"a": [docs[: 40 * seed], docs[40 * seed :], []]}
+        dedup(tmp_path / str(seed), parts)
+        found.append(
+            (
+                kept(tmp_path / str(seed), parts),
+                drops(tmp_path / str(seed), parts),
+                summary(tmp_path / str(seed)),
+            )
+        )
+    assert found[0] == found[1]
+    assert {f"d{i:03d}" for i in range(90)} | {"other", "blank"} < found[0][0]
+    assert found[0][1]["exact3"] == ("d003", "exact_duplicate")
+    assert found[0][1]["near3"] == ("d003", "near_duplicate")
+    assert len(found[0][1]) == 21
+    assert found[0][2]["levels"]["content"]["rules"] == {"exact_duplicate": 11, "near_duplicate": 10}
+    assert found[0][2]["levels"]["content"]["clusters"] == [[2, 1], [3, 10]]
+
+
+def test_rounds_of_stars_decide_as_one_reducer_does(tmp_path, corpus):
+    parts = spread(corpus, 3)
+    dedup(tmp_path / "one", parts)
+    dedup(tmp_path / "rounds", parts, "{max_edges: 1}")
+    assert tree(tmp_path / "one/duplicates") == tree(tmp_path / "rounds/duplicates")
+
+
+def test_nothing_is_done_twice_and_a_limit_of_edges_changes_nothing(tmp_path, corpus):
+    parts = spread(corpus, 4)
+    dedup(tmp_path / "w", parts)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*") if path.is_file()}
+    dedup(tmp_path / "w", parts, "{max_edges: 7}")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*") if path.is_file()} == before
+    dedup(tmp_path / "w", parts, "{priority: [c, b, a]}")
+    dedup(tmp_path / "fresh", parts, "{priority: [c, b, a]}")
+    assert tree(tmp_path / "w/duplicates") == tree(tmp_path / "fresh/duplicates")
+
+
+def test_copies_of_one_source_stay_in_another_when_that_is_the_scope(tmp_path):
+    same = text()
+    parts = {"a": [[Doc("a1", same), Doc("a2", same)]], "b": [[Doc("b1", same), Doc("b2", edited(same, 3))]]}
+    dedup(tmp_path / "w", parts, "{scope: source}")
+    assert len(kept(tmp_path / "w", parts) & {"a1", "a2"}) == 1
+    assert len(kept(tmp_path / "w", parts) & {"b1", "b2"}) == 1
+    dedup(tmp_path / "w", parts, "{scope: global}")
+    assert len(kept(tmp_path / "w", parts)) == 1
+
+
+def test_a_protected_source_loses_nothing_and_others_are_dropped_for_it(tmp_path):
+    same = text()
+    parts = {
+        "crawl": [[Doc("c1", same, 0.9), Doc("c2", edited(same, 3), 0.9)], [Doc("c3", same)]],
+        "web": [[Doc("w1", same, 0.1), Doc("w2", same, 0.1), Doc("w3", edited(same, 4))]],
+    }
+    dedup(tmp_path / "w", parts, "{priority: [crawl, web], protected: [web]}")
+    assert kept(tmp_path / "w", parts) == {"w1", "w2", "w3"}
+    assert content(tmp_path / "w")["pairs"] == [["crawl", "web", 3]]
+    assert {row["cluster"] for rows in fates(tmp_path / "w", parts).values() for row in rows} < {
+        "w1",
+        "w2",
+        "w3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (Doc("z", "", 0.9, "2025-01-01T00:00:00Z"), Doc("a", "", 0.8, "2024-01-01T00:00:00Z")),
+        (Doc("z", "", 0.5, "2024-01-01T00:00:00Z"), Doc("a", "", 0.5, "2024-01-02T00:00:00Z")),
+        (Doc("z", "", 0.5, "2024-01-01T00:00:00Z"), Doc("a", "", None, "no date")),
+    ],
+)
+def test_of_copies_the_better_then_the_earlier_stays(tmp_path, better, worse):
+    same = text()
+    parts = {
+        "s": [
+            [Doc(worse.id, same, worse.quality, worse.timestamp)],
+            [Doc(better.id, same, better.quality, better.timestamp)],
+        ]
+    }
+    dedup(tmp_path / "w", parts)
+    assert kept(tmp_path / "w", parts) == {better.id}
+
+
+def test_a_chain_loses_no_text_that_resembles_no_kept_one(tmp_path):
+    chain = [text(400)]
+    for _ in range(5):
+        chain.append(" ".join([*chain[-1].split()[50:], *text(50).split()]))
+    parts = {"s": [[Doc(f"d{i}", words, 1 - i / 10) for i, words in enumerate(chain)]]}
+    dedup(tmp_path / "w", parts, "{preset: strict}")
+    told = content(tmp_path / "w")
+    assert told["clusters"] == [[6, 1]]
+    assert told["rescued"] == len(kept(tmp_path / "w", parts)) - 1 > 0
+    ids = {row["id"]: row for row in fates(tmp_path / "w", parts)["s"]}
+    for name, (of, _) in drops(tmp_path / "w", parts).items():
+        assert ids[of]["fate"] == "kept"
+        assert ids[name]["similarity"] >= 0.7
+    assert told["undecided"] == 0
+
+
+def test_one_document_a_hundred_thousand_times(tmp_path):
+    same = text()
+    count = 100_000
+    parts = {
+        "s": [
+            [Doc(f"d{number:06d}", same) for number in range(begin, begin + count // 4)]
+            for begin in range(0, count, count // 4)
+        ]
+    }
+    lines = dedup(tmp_path / "w", parts)
+    stays = kept(tmp_path / "w", parts)
+    assert len(stays) == 1
+    told = summary(tmp_path / "w")
+    assert told["levels"]["content"]["largest"] == [[count, count - 1, *stays]]
+    assert [template[0::2] for template in told["templates"]] == [["exact", count]]
+    assert told["templates"][0][3] in stays
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: dedup: 100% of the 100,000 documents of `s` were dropped as copies; look")
+
+
+def test_a_web_source_without_a_copy_is_remarked(tmp_path):
+    parts = {"s": [[Doc(f"d{number}", f"text number {number}") for number in range(10_000)]]}
+    assert "not one of the 10,000 documents of `s` was dropped" in dedup(tmp_path / "w", parts)[0]
+
+
+def test_a_long_document_and_its_copy(tmp_path):
+    long = " ".join(np.random.default_rng(0).integers(0, 1 << 40, 4_000_000).astype(str))
+    assert len(long) > 50_000_000
+    parts = {"s": [[Doc("long", long)], [Doc("copy", long[:-20]), Doc("short", long[:3000])]]}
+    dedup(tmp_path / "w", parts)
+    assert drops(tmp_path / "w", parts) == {"copy": ("long", "near_duplicate")}
+
+
+def test_sources_without_documents_are_no_error(tmp_path):
+    parts = {"a": [[]], "b": [], "c": [[Doc("x", "some words", alive=False)]]}
+    dedup(tmp_path / "w", parts)
+    assert fates(tmp_path / "w", parts)["c"][0]["fate"] is None
+    assert content(tmp_path / "w")["clusters"] == []
+
+
+def test_records_of_one_id_are_decided_by_their_text(tmp_path):
+    same, other = text(), text()
+    docs = [Doc("x", same), Doc("x", same), Doc("x", other)]
+    for order in (docs, docs[::-1]):
+        root = tmp_path / str(order is docs)
+        dedup(root, {"s": [order]})
+        assert sorted(row["fate"] for row in fates(root, {"s": [order]})["s"]) == ["kept", "kept", "removed"]
+
+
+def test_pages_of_one_address_are_copies_when_asked_for(tmp_path):
+    docs = [
+        Doc("old", text(), 0.5, url="http://example.org/a/"),
+        Doc("new", text(), 0.6, url="https://EXAMPLE.org/a?utm_source=x"),
+        Doc("twin", "", 0.4, url="https://example.org/a"),
+        Doc("none", text()),
+        Doc("else", "", 0.5, url="https://example.org/b"),
+    ]
+    docs[4] = Doc("else", docs[0].text, 0.4, url=docs[4].url)  # a copy of a page that goes by its address
+    parts = {"s": [docs[:2], docs[2:]]}
+    dedup(tmp_path / "w", parts, "{urls: true}")
+    assert drops(tmp_path / "w", parts) == {"old": ("new", "duplicate_url"), "twin": ("new", "duplicate_url")}
+    dedup(tmp_path / "w", parts)
+    assert drops(tmp_path / "w", parts) == {"else": ("old", "exact_duplicate")}
+
+
+def test_what_an_earlier_build_holds_is_dropped_by_its_keys_alone(tmp_path):
+    held = [Doc(f"h{i}", text()) for i in range(5)]
+    dropped = Doc("dropped", held[0].text, 0)
+    dedup(tmp_path / "old", {"s": [[*held, dropped]]})
+    for table in ("documents", "annotations"):
+        for path in (tmp_path / "old" / table).rglob("*.parquet"):
+            path.unlink()
+    fresh = text()
+    docs = [
+        Doc("same", held[1].text),
+        Doc("near", edited(held[2].text, 2)),
+        Doc("fresh", fresh),
+        Doc("copy", fresh + " more"),
+    ]
+    parts = {"web": [docs], "books": [[Doc("safe", held[3].text)]]}
+    dedup(tmp_path / "new", parts, "{against: old, protected: [books]}")
+    assert drops(tmp_path / "new", parts) == {
+        "same": (None, "exact_duplicate_of_reference"),
+        "near": (None, "near_duplicate_of_reference"),
+        "fresh": ("copy", "near_duplicate"),
+    }
+    # An increment of the earlier build changes what is held, and so the decisions.
+    dedup(tmp_path / "exact", parts, "{against: old, preset: null}")
+    assert drops(tmp_path / "exact", parts) == {
+        "same": (None, "exact_duplicate_of_reference"),
+        "safe": (None, "exact_duplicate_of_reference"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            "{against: old, ngram: 4}",
+            r"old/duplicates/_generations/000/keys: its signatures .* ngram 5 instead of 4",
+        ),
+        ("{against: old, preset: strict}", "num_hashes 112 instead of 120"),
+        ("{against: old, bands: 28, rows: 4}", "holds 14 bands of 8 rows instead of 28 of 4"),
+        ("{against: nowhere}", "nowhere holds no finished dedup stage"),
+        ("{against: new}", "is the workspace of this very build"),
+    ],
+)
+def test_a_reference_that_cannot_be_compared_with_is_refused(tmp_path, settings, message):
+    parts = {"s": [[Doc("a", text())]]}
+    dedup(tmp_path / "old", parts)
+    with pytest.raises(UsageError, match=message):
+        dedup(tmp_path / "new", parts, settings)
+    assert not (tmp_path / "new/duplicates").exists()
+
+
+def test_a_reference_without_keys_is_refused(tmp_path):
+    parts = {"s": [[Doc("a", text())]]}
+    dedup(tmp_path / "old", parts, "{keep_reference: false}")
+    with pytest.raises(UsageError, match=r"holds no reference.json"):
+        dedup(tmp_path / "new", parts, "{against: old}")
+
+
+def test_an_increment_flips_no_decision_and_touches_no_old_file(tmp_path, corpus):
+    first = {"a": [corpus[:60], corpus[60:]]}
+    dedup(tmp_path / "w", first)
+    decided = kept(tmp_path / "w", first)
+    before = tree(tmp_path / "w/duplicates/a")
+    best = [Doc(f"better{i}", corpus[i].text + " and more", 1.0) for i in range(10)]
+    new = [*best, Doc("fresh", text(), 0.5), Doc("again", "", 0.4)]
+    new[-1] = Doc("again", new[-2].text, 0.4)
+    more = {"a": [corpus[:60], corpus[60:], new], "b": [[Doc("mine", text()), Doc("theirs", corpus[7].text)]]}
+    dedup(tmp_path / "w", more, "{increments: true}")
+    assert {
+        name: data for name, data in tree(tmp_path / "w/duplicates/a").items() if name in before
+    } == before
+    assert kept(tmp_path / "w", more) == decided | {"fresh", "mine"}
+    assert summary(tmp_path / "w")["generations"] == ["000", "001"]
+    assert content(tmp_path / "w")["rules"]["exact_duplicate"] == 11 + 1
+    files = tree(tmp_path / "w/duplicates")
+    dedup(tmp_path / "w", more, "{increments: true}")
+    assert tree(tmp_path / "w/duplicates") == files
+    # Without the key, all parts are decided together again, as in a fresh workspace.
+    dedup(tmp_path / "w", more)
+    dedup(tmp_path / "fresh", more)
+    assert tree(tmp_path / "w/duplicates") == tree(tmp_path / "fresh/duplicates")
+    assert "better3" in kept(tmp_path / "w", more)
+
+
+def test_the_reference_holds_what_stays(tmp_path, corpus):
+    from pipeline.dedup.bands import PRESETS
+    from pipeline.dedup.scheme import Scheme
+
+    parts = spread(corpus, 6)
+    dedup(tmp_path / "w", parts)
+    reference = Reference.open(tmp_path / "w/duplicates/_generations/000/keys", Scheme(), PRESETS["fineweb"])
+    stays = len(kept(tmp_path / "w", parts))
+    assert len(reference.exact) == stays
+    assert {len(keys) for keys in reference.keys} == {stays - 1}  # one text is without a word
+
+
+@pytest.mark.slow
+def test_a_search_killed_in_the_middle_is_done_again_with_the_same_bytes(tmp_path, corpus):
+    parts = spread(corpus, 7)
+    dedup(tmp_path / "whole", parts)
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from pipeline import dedup_stage\n"
+        "from tests.pipeline import test_dedup_job, dedup_parts\n"
+        "root, stop = Path(sys.argv[1]), sys.argv[2]\n"
+        "from pipeline.runner import import_beam\n"
+        "import_beam()\n"
+        "from pipeline import dedup_jobs\n"
+        "name, _, method = stop.partition('.')\n"
+        "victim = getattr(dedup_jobs, name)\n"
+        "calls = []\n"
+        "original = victim.process\n"
+        "def process(self, element):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == int(method):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return original(self, element)\n"
+        "victim.process = process\n"
+        "import json\n"
+        "told = json.loads(Path(sys.argv[3]).read_text())\n"
+        "parts = {name: [[dedup_parts.Doc(**doc) for doc in docs] for docs in files] for name, files in told.items()}\n"
+        "dedup_parts.dedup(root, parts)\n"
+    )
+    told = tmp_path / "parts.json"
+    told.write_text(
+        json.dumps(
+            {name: [[doc.__dict__ for doc in docs] for docs in files] for name, files in parts.items()}
+        )
+    )
+    for stop in ("_Stars.3", "_Finish.2"):
+        ended = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "w"), stop, str(told)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        assert not (tmp_path / "w/duplicates/summary.json").exists()
+    dedup(tmp_path / "w", parts)
+    assert tree(tmp_path / "w/duplicates") == tree(tmp_path / "whole/duplicates")
+
+
+def test_the_decisions_agree_with_exact_similarity_on_real_pages(tmp_path):
+    texts = real_texts(700)
+    parts = {"crawl": [[Doc(f"p{i}", page) for i, page in enumerate(texts)]]}
+    dedup(tmp_path / "w", parts)
+    similarity = exact_pairs(texts)
+    found = fates(tmp_path / "w", parts)["crawl"]
+    clusters = {int(row["id"][1:]): row["cluster"] for row in found if row["cluster"]}
+    similar = [pair for pair, value in similarity.items() if value >= 0.8]
+    assert len(similar) >= 15
+    assert sum(clusters.get(a, a) == clusters.get(b, b) for a, b in similar) >= 0.92 * len(similar)
+    wrong = [
+        row
+        for row in found
+        if row["fate"] == "removed"
+        and similarity.get(tuple(sorted((int(row["id"][1:]), int(row["duplicate_of"][1:])))), 0.0) < 0.55
+    ]
+    assert wrong == []
+
+
+def real_texts(count):
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+
+    texts = []
+    for path in sorted(shared("crawl/dev").glob("*.warc.gz")):
+        for record in ArchiveIterator(str(path), record_types=WarcRecordType.response):
+            if len(texts) == count:
+                return texts
+            if "html" in (record.http_content_type or ""):
+                body = record.reader.read()
+                page = extract_plain_text(bytes_to_str(body, detect_encoding(body)), main_content=True)
+                if len(page.split()) >= 20:
+                    texts.append(page)
+    return texts
+
+
+def exact_pairs(texts):
+    """Jaccard similarity of all pairs that share a shingle of five words, hash values left out of it."""
+    words = find_words(text_buffer(normalise(pa.array(texts))), WordRule(underscore=True, characters=True))
+    spelt = [words.data[a:b].tobytes() for a, b in zip(words.starts, words.ends, strict=True)]
+    holders = defaultdict(list)
+    sizes = []
+    for number, (a, b) in enumerate(zip(words.borders[:-1], words.borders[1:], strict=True)):
+        own = spelt[a:b]
+        grams = {tuple(own[i : i + 5]) for i in range(max(1, len(own) - 4))}
+        sizes.append(len(grams))
+        for gram in grams:
+            holders[gram].append(number)
+    shared_grams = defaultdict(int)
+    for numbers in holders.values():
+        for pair in combinations(numbers, 2):
+            shared_grams[pair] += 1
+    return {(a, b): n / (sizes[a] + sizes[b] - n) for (a, b), n in shared_grams.items()}
