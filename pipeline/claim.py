@@ -22,9 +22,10 @@ def check_root(root: str) -> None:
     if scheme(root) in HTTP:
         raise UsageError(f"{shown(root)}: http cannot be written; use a local folder, s3:// or gs://")
     if not is_remote(root):
-        folder = local_path(root)
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{root}: is a file and cannot be used as workspace; choose a folder")
+        folder = local_path(root).absolute()
+        file = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+        if file.exists() and not file.is_dir():
+            raise UsageError(f"{root}: cannot be used as workspace ({file} is a file); choose a folder")
 
 
 def check_claim(workspace: Workspace, recipe: Recipe) -> bool:

@@ -3,15 +3,20 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from pipeline.errors import CrawlmixError
 from pipeline.pool import Done, Job, WorkerPool
 from pipeline.progress import Progress
 from pipeline.recipe import Recipe
 from pipeline.runner import import_beam
 from pipeline.storage.listing import list_dir, remove
+from pipeline.storage.paths import is_remote
 from pipeline.storage.reading import exists, open_input
 from pipeline.workspace import PartState, Workspace, read_state
+
+_THREADS = 16  # that read footers from an object store
 
 
 @dataclass
@@ -38,6 +43,22 @@ class PartPlan:
     size: int = 0  # bytes of input, for the ETA
 
 
+def _read_states(plans: Sequence[PartPlan]) -> list[PartState | None]:
+    """Read what is there with its current fingerprint: one listing for each folder, one footer for each part."""
+    folders = {plan.output.rpartition("/")[0] for plan in plans}
+    there = {folder: frozenset(list_dir(folder)) for folder in folders}
+
+    def read(plan: PartPlan) -> PartState | None:
+        folder, _, name = plan.output.rpartition("/")
+        state = read_state(plan.output) if name in there[folder] else None
+        return state if state is not None and state.fingerprint == plan.fingerprint else None
+
+    if not any(map(is_remote, folders)):
+        return list(map(read, plans))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(read, plans))
+
+
 @dataclass
 class Context:
     """One call of `build`."""
@@ -56,13 +77,17 @@ class Context:
         Raises:
             CrawlmixError: a part could not be made.
         """
-        self._make(stage, plans, [plan for plan in plans if not self._is_done(plan)], record)
-        states = []
-        for plan in plans:
-            state = read_state(plan.output)
-            if state is None or state.fingerprint != plan.fingerprint:
-                raise RuntimeError(f"{stage}: {plan.output} was made and is not there")
-            states.append(state)
+        found = _read_states(plans)
+        todo = [place for place, state in enumerate(found) if state is None]
+        self._make(stage, plans, [plans[place] for place in todo], record)
+        for place, state in zip(todo, _read_states([plans[place] for place in todo]), strict=True):
+            found[place] = state
+        states = [state for state in found if state is not None]
+        if len(states) < len(plans):
+            missing = plans[found.index(None)].output
+            raise CrawlmixError(
+                f"{missing}: was made and is gone; does something else write to this workspace?"
+            )
         return states
 
     def make_files(self, stage: str, plans: Sequence[PartPlan], record: StageRecord) -> None:
@@ -94,11 +119,6 @@ class Context:
 
     def _part_done(self, _done: Done) -> None:
         self.progress.part_done()
-
-    @staticmethod
-    def _is_done(plan: PartPlan) -> bool:
-        state = read_state(plan.output)
-        return state is not None and state.fingerprint == plan.fingerprint
 
     @staticmethod
     def _has_note(plan: PartPlan) -> bool:

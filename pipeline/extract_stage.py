@@ -2,23 +2,18 @@
 
 import math
 import time
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from pipeline.context import Context, PartPlan
-from pipeline.errors import CrawlmixError
+from pipeline.errors import UsageError
 from pipeline.extract.html import extractor_version
+from pipeline.input_files import list_files
 from pipeline.pool import Job
 from pipeline.recipe import Recipe
-from pipeline.sections import Index, Source
-from pipeline.sources.open_reader import is_splittable
-from pipeline.storage.globs import expand
-from pipeline.storage.identity import identity
+from pipeline.sections import Index
 from pipeline.storage.listing import remove
-from pipeline.storage.manifest import read_manifest
-from pipeline.storage.paths import is_remote, local_path
-from pipeline.storage.reading import open_input
+from pipeline.storage.paths import is_remote
 from pipeline.tasks import Task
 from pipeline.workspace import PartState, Workspace, fingerprint
 
@@ -26,42 +21,6 @@ VERSION = 1
 _SLICE_BYTES = 4 << 20  # a worker's turn on a local file
 _WEB_FORMATS = {"warc", "arc", "wet"}
 _MAX_TEXT_BYTES = 256 << 20  # of one document that needs no extraction
-_MAX_STITCHES = 1000
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file of a source: how the recipe reaches it, and what it is called in ids and reports."""
-
-    url: str
-    shown: str
-    size: int
-    identity: str  # changes when the bytes do: size and time, or the store's own tag
-
-
-def list_files(recipe: Recipe, source: Source) -> list[InputFile]:
-    """Find the files of a source, in the order of its patterns or of its manifest.
-
-    Raises:
-        UsageError: a pattern without a match, a file that cannot be read, a wrong manifest.
-    """
-    base = str(recipe.base)
-    if source.paths is not None:
-        urls = list(dict.fromkeys(url for pattern in source.paths for url in expand([pattern], base)))
-    else:
-        assert source.manifest is not None
-        manifest = expand([source.manifest], base)[0]
-        urls = read_manifest(
-            manifest, base_url=source.base_url, sample=source.sample, seed=recipe.root.seed, base=base
-        )
-    return [InputFile(url, _shown(url, recipe), *identity(url)) for url in urls]
-
-
-def _shown(url: str, recipe: Recipe) -> str:
-    if is_remote(url):
-        return url.partition("?")[0]
-    path = local_path(url)
-    return path.relative_to(recipe.base).as_posix() if path.is_relative_to(recipe.base) else path.as_posix()
 
 
 def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
@@ -86,13 +45,11 @@ def plan_parts(recipe: Recipe, workspace: Workspace, name: str) -> list[Task]:
     if source.index is not None:
         return _selected(recipe, workspace, name, source.index, reading, stage)
     tasks: list[Task] = []
-    for file in list_files(recipe, source):
-        splittable = _splittable(source.format, file)
-        for start, end in _ranges(0, file.size, source.part_bytes if splittable else file.size):
+    for file in list_files(recipe, source, slice_bytes=_SLICE_BYTES):
+        in_slices = file.splittable and not is_remote(file.url)
+        for start, end in _ranges(0, file.size, source.part_bytes if file.splittable else file.size):
             index = len(tasks)
-            pieces = _ranges(
-                start, end, _SLICE_BYTES if splittable and not is_remote(file.url) else file.size
-            )
+            pieces = _ranges(start, end, _SLICE_BYTES if in_slices else file.size)
             own = fingerprint(stage, file.shown, file.identity, start, end)
             place = {"file": file.url, "shown": file.shown, "size": file.size, "start": start, "end": end}
             tasks.append({**_task(workspace, name, index, own, pieces), **place, **reading})
@@ -157,11 +114,6 @@ def _linked_pages(context: Context, name: str, pages: list[Task], states: list[P
     return plans
 
 
-def _splittable(file_format: str, file: InputFile) -> bool:
-    with open_input(file.url) as stream:
-        return is_splittable(file_format, stream.read(64))
-
-
 def _ranges(start: int, end: int, most: int) -> list[tuple[int, int]]:
     number = max(1, math.ceil((end - start) / max(most, 1)))
     cuts = [start + (end - start) * i // number for i in range(number + 1)]
@@ -172,11 +124,7 @@ def run(context: Context) -> dict[str, list[PartState]]:
     """Read every source into `documents/`; returns the states of the parts by source."""
     record, start = context.begin("extract")
     sources = context.recipe.root.sources
-    tasks = {
-        name: plan_parts(context.recipe, context.workspace, name)
-        for name, source in sources.items()
-        if source.pages_of is None
-    }
+    tasks = _plan_sources(context)
     everything = [task for parts in tasks.values() for task in parts]
     states = context.make_parts("extract", [_plan(task) for task in everything], record)
     states = _stitch(context, everything, states, record)
@@ -197,6 +145,21 @@ def run(context: Context) -> dict[str, list[PartState]]:
     context.clean("documents", {name: len(parts) for name, parts in by_source.items()})
     record.seconds = time.monotonic() - start
     return by_source
+
+
+def _plan_sources(context: Context) -> dict[str, list[Task]]:
+    """Plan the parts of every source that has files of its own; tell all that is wrong with any of them at once."""
+    tasks: dict[str, list[Task]] = {}
+    problems = []
+    for name, source in context.recipe.root.sources.items():
+        if source.pages_of is None:
+            try:
+                tasks[name] = plan_parts(context.recipe, context.workspace, name)
+            except UsageError as error:
+                problems.append(f"{context.recipe.place('sources', name)}: {error}")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return tasks
 
 
 def _plan(task: Task) -> PartPlan:
@@ -224,21 +187,15 @@ def _stitch(context: Context, tasks: list[Task], states: list[PartState], record
     A reader that starts in the middle of a file may find bytes that look like a record inside another record's
     payload (an archive within the archive). Only the part before it knows.
     """
-    for _ in range(_MAX_STITCHES):
-        following = 0
-        for i, (task, state) in enumerate(zip(tasks, states, strict=True)):  # noqa: B007  used after the loop
-            if task["start"] == 0:
-                following = state.more["next_offset"]
-                continue
-            if state.more["first_offset"] not in {None, following}:
-                break
-            following = max(following, state.more["next_offset"])
-        else:
-            return states
-        begin = min(max(following, task["start"]), task["end"])
-        whole = {**task["slices"][0], "start": begin, "end": task["end"]}
-        remove(task["output"])
-        states[i] = context.make_parts(
-            "extract", [_plan({**task, "exact": True, "start": begin, "slices": [whole]})], record
-        )[0]
-    raise CrawlmixError(f"{tasks[0]['shown']}: gave up after {_MAX_STITCHES} corrections of part borders")
+    following = 0
+    for i, task in enumerate(tasks):
+        if task["start"] == 0:
+            following = 0
+        elif states[i].more["first_offset"] not in {None, following}:
+            begin = min(max(following, task["start"]), task["end"])
+            whole = {**task["slices"][0], "start": begin, "end": task["end"]}
+            remove(task["output"])
+            again = {**task, "exact": True, "start": begin, "slices": [whole]}
+            states[i] = context.make_parts("extract", [_plan(again)], record)[0]
+        following = max(following, states[i].more["next_offset"])
+    return states

@@ -5,7 +5,7 @@ go to a pool of worker processes; elsewhere each job runs where Beam puts it.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,9 +80,10 @@ class _RunJobs(beam.DoFn):
         return json.dumps(result, sort_keys=True)
 
 
-def _read_lines(path: str) -> Iterable[str]:
+def _read_lines(path: str) -> Iterator[str]:
     with open_input(path) as stream:
-        return stream.read().decode().splitlines()
+        for line in stream:
+            yield line.decode().rstrip("\n")
 
 
 def run_jobs(
