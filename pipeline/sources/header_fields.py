@@ -2,7 +2,7 @@
 
 from operator import itemgetter
 
-_BLANKS = b" \t\r\n\f"  # what FastWARC strips from values: both ways of reading must agree
+BLANKS = b" \t\r\n\f"  # what FastWARC strips from values: both ways of reading must agree
 MAX_VALUE = 128 << 10  # bytes that a folded value may grow to
 
 
@@ -37,11 +37,7 @@ class HeaderFields:
             return b""
         begin += len(key)
         end = self.raw.find(b"\n", begin)
-        return (self.raw[begin:end] if end >= 0 else self.raw[begin:]).strip(_BLANKS)
-
-    def may_have(self, part: bytes) -> bool:
-        """Say whether a field whose name or value has `part` (lower case) could be there: False is certain."""
-        return self._odd is not None or part in self._lower
+        return (self.raw[begin:end] if end >= 0 else self.raw[begin:]).strip(BLANKS)
 
 
 class Layout:
@@ -69,13 +65,13 @@ def _parse(raw: bytes) -> dict[bytes, bytes]:
     for line in raw.split(b"\n"):
         if line[:1] in {b" ", b"\t"}:
             if values is not None and size < MAX_VALUE:
-                values.append(line.strip(_BLANKS))
+                values.append(line.strip(BLANKS))
                 size += len(line)
             continue
         name, colon, value = line.partition(b":")
         values = None
         if colon and (name := name.strip().lower()) not in fields:
-            values = fields[name] = [value.strip(_BLANKS)]
+            values = fields[name] = [value.strip(BLANKS)]
             size = len(value)
     return {name: b" ".join(values) for name, values in fields.items()}
 

@@ -3,11 +3,10 @@
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from pipeline.sources.header_fields import HeaderFields, text
+from pipeline.sources.header_fields import BLANKS, HeaderFields, text
 from pipeline.sources.http_body import decode_body
 from pipeline.sources.record import Record, Selection
 
@@ -17,7 +16,15 @@ _STATUS_LINE = re.compile(rb"[A-Za-z]{2,8}(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?![0-
 _PROTOCOL_LINE = re.compile(rb"HTTP/\d[^\n]*(?:\n|\Z)")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_READ = (b"\ncontent-type:", b"\ncontent-encoding:", b"\ntransfer-encoding:")
 _OPT_OUT = (b"\nx-robots-tag:", b"\ntdm-reservation:", b"\ntdm-policy:")
+# What is read of a head, found in one pass; a folded line or a blank before a colon is found as the name b"".
+_FIELDS = re.compile(
+    rb"\n(?:(content-type|content-encoding|transfer-encoding|x-robots-tag|tdm-reservation|tdm-policy):([^\n]*)"
+    rb"|[ \t\r\x0b\f]|[^\n:]*+(?<=[ \t\r\x0b\f]):)",
+    re.IGNORECASE,
+)
+_PLAIN = {key[1:-1] for key in _READ}
 
 # Types that say nothing about the content (WHATWG MIME sniffing, section 7, and servers' defaults).
 _UNKNOWN = {"unknown/unknown", "application/unknown", "application/octet-stream", "binary/octet-stream"}
@@ -79,8 +86,7 @@ class Block(Protocol):
     def join(self) -> None: ...  # noqa: D102
 
 
-@dataclass(slots=True)
-class HttpHead:
+class HttpHead(NamedTuple):
     """Status (None: no status line that says one), fields, raw opt-out headers, start of the body in the data.
 
     `ended` says whether the end of the head was seen.
@@ -88,7 +94,9 @@ class HttpHead:
 
     status: int | None
     status_line: bytes
-    fields: HeaderFields
+    content_type: bytes
+    content_encoding: bytes
+    transfer_encoding: bytes
     opt_out: tuple[str, ...]
     body_start: int
     ended: bool
@@ -113,15 +121,22 @@ def parse_http(data: bytes, start: int, stop: int) -> HttpHead | None:
     ended = end >= 0
     if end < 0:
         end = body_start = stop
-    head = b"\n" + data[begin:end]
-    if b"<" in head and (tag := head.find(b"\n<")) >= 0:
-        end = body_start = begin + tag
-        head = head[: tag + 1]
-    fields = HeaderFields(head)
-    opt_out: tuple[str, ...] = ()
-    if fields.may_have(b"\nx-robots-tag:") or fields.may_have(b"\ntdm-"):
-        opt_out = _opt_out(head) if any(map(fields.get, _OPT_OUT)) else ()
-    return HttpHead(status, status_line, fields, opt_out, body_start, ended)
+    if data.find(b"<", begin, end) >= 0 and (tag := data.find(b"\n<", begin - 1, end)) >= 0:
+        end = body_start = tag + 1
+    names = {name.lower(): value for name, value in reversed(_FIELDS.findall(data, begin - 1, end))}
+    if names.keys() <= _PLAIN:
+        get = names.get
+        content_type = get(b"content-type", b"").strip(BLANKS)
+        content_encoding = get(b"content-encoding", b"").strip(BLANKS)
+        transfer_encoding = get(b"transfer-encoding", b"").strip(BLANKS)
+        opt_out: tuple[str, ...] = ()
+    else:
+        fields = HeaderFields(b"\n" + data[begin:end])
+        content_type, content_encoding, transfer_encoding = map(fields.get, _READ)
+        opt_out = _opt_out(fields.raw) if any(map(fields.get, _OPT_OUT)) else ()
+    return HttpHead(
+        status, status_line, content_type, content_encoding, transfer_encoding, opt_out, body_start, ended
+    )
 
 
 def _read_status(line: bytes) -> tuple[int | None, bytes] | None:
@@ -177,11 +192,10 @@ def fill_page(
                 str(head.status) if head.status is not None else text(head.status_line[:80]),
             )
             return
-        fields = head.fields
-        record.charset, media_type = _content_type(fields.get(b"\ncontent-type:")[:1024])
-        if fields.may_have(b"-encoding:"):
-            coding = text(fields.get(b"\ncontent-encoding:")[:1024])
-            transfer = text(fields.get(b"\ntransfer-encoding:")[:1024])
+        record.charset, media_type = _content_type(head.content_type[:1024])
+        if head.content_encoding or head.transfer_encoding:
+            coding = text(head.content_encoding[:1024])
+            transfer = text(head.transfer_encoding[:1024])
     if media_type is None or media_type in _UNKNOWN:
         media_type = (_media_type(declared) if declared else None) or media_type
     known = media_type is not None and media_type not in _UNKNOWN
@@ -221,7 +235,7 @@ def sniff(body: bytes, declared: str | None) -> str | None:
     with one of the tags of WHATWG MIME sniffing or has a doctype in a foreign wrapper, plain text only where that was declared. A plain text that opens
     with a doctype or `<html>` is HTML.
     """
-    if body.startswith(_MAGIC):
+    if not body.startswith(b"<") and body.startswith(_MAGIC):
         return next(media_type for magic, media_type in _BINARY if body.startswith(magic))
     if declared is not None and declared != "text/plain":
         return declared
