@@ -200,7 +200,7 @@ def _solve(
     """Train for each C in turn: coefficients (columns,) and intercept of each."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits
 
     for label in (False, True):  # a fold may lack the heavy rows of a class
         row_weights = np.where(labels == label, row_weights / row_weights[labels == label].sum(), row_weights)

@@ -19,7 +19,7 @@ def export_tasks(names: Sequence[str], folder: str) -> list[str]:
         UsageError: the harness is not installed, knows no such task, or a task has no examples.
     """
     try:
-        from lm_eval.tasks import TaskManager, get_task_dict  # type: ignore[import-not-found]
+        from lm_eval.tasks import TaskManager, get_task_dict
     except ImportError as error:
         raise UsageError(
             f"tasks {', '.join(names)}: lm-evaluation-harness is not installed ({error}); install it with"
