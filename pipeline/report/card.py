@@ -133,9 +133,7 @@ def _steps(facts: Facts) -> str:
         reach = "over all sources" if dedup.scope == "global" else "within each source"
         lines.append(f"- **Deduplication** of {kinds}, {reach}. {_share(facts, 'dedup')}")
     if "decontaminate" in stages:
-        lines.append(
-            f"- **Decontamination** against the benchmarks of the recipe. {_share(facts, 'decontaminate')}"
-        )
+        lines.append(f"- **Decontamination** {_decontamination(facts)}. {_share(facts, 'decontaminate')}")
     lines.append(f"- **Tokenizer:** `{clean(recipe.tokenizer)}`.")
     return "\n".join(lines)
 
@@ -143,6 +141,27 @@ def _steps(facts: Facts) -> str:
 def _share(facts: Facts, stage: str) -> str:
     sums = facts.ledger["stages"][stage]
     return f"{sums['kept']:,} of {sums['in']:,} stayed ({percent(sums['kept'], sums['in'])})."
+
+
+def _decontamination(facts: Facts) -> str:
+    told = facts.benchmarks or {}
+    rule = told.get("settings", {})
+    names = (
+        ", ".join(f"`{clean(name)}`" for name in sorted(told.get("benchmarks", {})))
+        or "the recipe's benchmarks"
+    )
+    if not rule:
+        return f"against {names}"
+    how = (
+        f"preset `{clean(str(told.get('preset') or 'none'))}`, mode `{rule['mode']}`: {rule['ngram']}-grams in at most"
+        f" {rule['max_documents']:,} documents"
+    )
+    if rule["mode"] == "split":
+        how += (
+            f", {rule['window_chars']:,} characters cut on each side, pieces under {rule['min_piece_chars']:,} dropped,"
+            f" documents of more than {rule['max_pieces']:,} pieces removed"
+        )
+    return f"against {names} ({how})"
 
 
 def _filter(settings: Filter) -> list[str]:
@@ -267,5 +286,5 @@ _LICENCE = (
 _REMOVAL = (
     "A page or a whole site is taken out with\n\n"
     "```\ncrawlmix exclude DIR --urls FILE\ncrawlmix exclude DIR --domains FILE\ncrawlmix exclude DIR --ids FILE\n```\n\n"
-    "and a build after it, which redoes only what the page touched. `crawlmix explain DIR URL` finds a page in the data."
+    "which redoes only the shards and mixtures that held it, and keeps it out of every later build. `crawlmix explain DIR URL` finds a page in the data."
 )
