@@ -12,6 +12,7 @@ import pyarrow as pa
 from mixtures.index_file import token_dtype
 from pipeline.tokenize.blocks import EncodedBlock, encode_block
 from pipeline.tokenize.chunks import CHUNK_CHARS, safe_chunks
+from pipeline.tokenize.long_words import LONG_CHARS, encode_long
 from pipeline.tokenize.parity import NASTY, FastEncoder, fast_encoder
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
 from pipeline.tokenize.word_table import WordTable
@@ -48,6 +49,8 @@ class _PlainEncoder:
         """Ids of one text, (n,), in the stored type."""
         if self.fast is not None:
             try:
+                if len(text) > LONG_CHARS:
+                    return encode_long(text, self.fast.encode, self.byte_lengths).astype(self._dtype)
                 return self.fast.encode(text).astype(self._dtype)
             except ValueError:
                 # Its regular expressions have a stack of a million steps: reached by a single run of that many
