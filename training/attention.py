@@ -8,7 +8,7 @@ document. `documents` is (batch, positions), any integers that differ between ne
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -104,11 +104,12 @@ def varlen(query: Tensor, key: Tensor, value: Tensor, window: int | None, docume
         starts[:, 1:] = documents[:, 1:] != documents[:, :-1]
         found = torch.nonzero(starts.flatten())[:, 0].to(torch.int32)
         borders = torch.cat([found, found.new_tensor([rows])])
-    flat = [part.transpose(1, 2).reshape(rows, heads, width) for part in (query, key, value)]
+    q, k, v = (part.transpose(1, 2).reshape(rows, heads, width) for part in (query, key, value))
     # The kernel counts the keys before a position and sees the position besides: one less than our window.
     before = -1 if window is None else min(window, positions) - 1
-    out = varlen_attn(*flat, borders, borders, positions, positions, window_size=(before, 0))
-    return out.view(batch, positions, heads, width).transpose(1, 2)
+    out: Any = varlen_attn(q, k, v, borders, borders, positions, positions, window_size=(before, 0))
+    shaped: Tensor = out.view(batch, positions, heads, width).transpose(1, 2)
+    return shaped
 
 
 KERNELS: dict[str, Kernel] = {"sdpa": sdpa, "flex": flex, "varlen": varlen, "reference": reference}
@@ -145,21 +146,24 @@ def choose(
     if device.type != "cuda":
         return Race("sdpa", {}, {})
     draw = torch.Generator(device).manual_seed(0)
-    qkv = [torch.randn(shape, generator=draw, device=device, dtype=dtype).requires_grad_() for _ in range(3)]
+    query, key, value = (
+        torch.randn(shape, generator=draw, device=device, dtype=dtype).requires_grad_() for _ in range(3)
+    )
     halves = (torch.arange(shape[2], device=device) >= shape[2] // 2).long().expand(shape[0], -1)
     marks = halves if documents else None
-    truth = reference(*(part[:1, :1].float() for part in qkv), window, None if marks is None else marks[:1])
+    first = [part[:1, :1].float() for part in (query, key, value)]
+    truth = reference(first[0], first[1], first[2], window, None if marks is None else marks[:1])
     tolerance = 2e-2 if dtype != torch.float32 else 1e-3
     times, refused = {}, {}
     for name in ("sdpa", "flex", "varlen"):
         kernel = KERNELS[name]
         try:
-            out = kernel(*qkv, window, marks)
+            out = kernel(query, key, value, window, marks)
             error = float((out[:1, :1].float() - truth).abs().max())
             if error > tolerance:
                 refused[name] = f"differs by {error:.1e}"
                 continue
-            times[name] = _time(kernel, qkv, window, marks)
+            times[name] = _time(partial(kernel, query, key, value, window, marks))
         except (RuntimeError, ImportError, TypeError, ValueError, NotImplementedError) as error:
             refused[name] = (str(error).splitlines() or [type(error).__name__])[0][:200]
     if not times:
@@ -167,12 +171,12 @@ def choose(
     return Race(min(times, key=lambda name: times[name]), times, refused)
 
 
-def _time(kernel: Kernel, qkv: list[Tensor], window: int | None, documents: Tensor | None) -> float:
+def _time(run: Callable[[], Tensor]) -> float:
     best = float("inf")
     for _ in range(_RACE_ROUNDS):
         torch.cuda.synchronize()
         begin = time.perf_counter()
-        kernel(*qkv, window, documents).sum().backward()  # type: ignore[no-untyped-call]
+        run().sum().backward()  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
         best = min(best, time.perf_counter() - begin)
     return best * 1000

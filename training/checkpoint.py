@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import nn
 from torch.distributed.checkpoint.state_dict import (
     get_model_state_dict,
@@ -25,6 +24,8 @@ from torch.distributed.checkpoint.state_dict import (
     set_model_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import async_save
 
 from mixtures.manifest import write_atomically
 from training.distributed import World
@@ -78,12 +79,12 @@ class Checkpoints:
         problem = self._agree(self._prepare(partial, position)) or problem
         if problem is not None and not partial.is_dir():
             return problem
-        state = {
+        state: dict[str, Any] = {
             "model": get_model_state_dict(model),
             "optimiser": get_optimizer_state_dict(model, optimiser),
             "rng": torch.get_rng_state(),
         }
-        written = dcp.async_save(
+        written = async_save(
             state,
             checkpoint_id=partial,
             process_group=self._world.checkpoint_group,
@@ -148,12 +149,12 @@ class Checkpoints:
 
     def load(self, folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Fill a model and its optimiser; their processes need not be as many as wrote the checkpoint."""
-        state = {
+        state: dict[str, Any] = {
             "model": get_model_state_dict(model),
             "optimiser": get_optimizer_state_dict(model, optimiser),
             "rng": torch.get_rng_state(),
         }
-        dcp.load(
+        load(
             state,
             checkpoint_id=folder,
             process_group=self._world.checkpoint_group,

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -140,13 +140,8 @@ def replicate(model: nn.Module, world: World, *, parallel: str) -> nn.Module:
 @contextmanager
 def accumulating(model: nn.Module, *, last: bool) -> Iterator[None]:
     """Exchange gradients only with the last micro-batch of a step."""
-    if last or not (hasattr(model, "no_sync") or hasattr(model, "set_requires_gradient_sync")):
-        if hasattr(model, "set_requires_gradient_sync"):
-            model.set_requires_gradient_sync(True)
-        yield
-    elif hasattr(model, "no_sync"):
-        with model.no_sync():
-            yield
-    else:
-        model.set_requires_gradient_sync(False)
+    exchange: Any = model  # DDP and FSDP2 have different switches; a model of one process has none
+    if hasattr(exchange, "set_requires_gradient_sync"):
+        exchange.set_requires_gradient_sync(last)
+    with exchange.no_sync() if hasattr(exchange, "no_sync") and not last else nullcontext():
         yield

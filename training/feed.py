@@ -91,7 +91,7 @@ class Feed:
                 tokens = torch.from_numpy(dataset.batch(samples.ravel()).astype(np.int64))
                 if pin:
                     tokens = tokens.pin_memory()
-                self._ready.put(Step(number, first, size, list(tokens.split(micro_batch))))
+                self._ready.put(Step(number, first, size, list(torch.split(tokens, micro_batch))))
                 number, first = number + 1, first + size
         except Exception as error:  # noqa: BLE001  the loop raises it where it can be seen
             self._ready.put(error)

@@ -105,7 +105,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         grad_hidden, grad_weight = ctx.saved_tensors
         by_weight = grad_weight.mul_(grad).to(ctx.weight_dtype)
@@ -125,5 +125,5 @@ def linear_cross_entropy(
         fuse: compile what lies between the matrix products.
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        total: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, vocabulary, fuse)  # type: ignore[no-untyped-call]
+        total: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, vocabulary, fuse)
     return total

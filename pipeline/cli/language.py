@@ -1,7 +1,8 @@
 """What training wants to know of a tokenizer, loaded for the commands that train, sample and evaluate."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,6 +46,23 @@ def tokenizer_of(mixture: "Mixture", name: str | None) -> "Tokenizer | None":
         f"tokenizer `{name}` has fingerprint {found.fingerprint[:16]}, but mixture `{mixture.name}` was made with "
         f"{mixture.tokenizer[:16]}; name the tokenizer of the build"
     )
+
+
+def tokenizer_named(mixture: Mapping[str, Any], name: str | None) -> "Tokenizer":
+    """The tokenizer of a trained model's mixture (the file's content), which the caller cannot do without.
+
+    Raises:
+        UsageError: it is another than the one named, or not GPT-2's and none was named.
+    """
+    from pipeline.tokenize.tokenizer import load_tokenizer
+
+    found = load_tokenizer(name or "gpt2")
+    if found.fingerprint != mixture["tokenizer"]:
+        raise UsageError(
+            f"tokenizer `{name or 'gpt2'}` has fingerprint {found.fingerprint[:16]}, but the model was trained on tokens "
+            f"of {str(mixture['tokenizer'])[:16]}; give the tokenizer of the build with --tokenizer"
+        )
+    return found
 
 
 def language_of(mixture_file: Path, name: str | None) -> "Language":

@@ -1,0 +1,3 @@
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch: pip install 'crawlmix[train]'")
