@@ -77,19 +77,18 @@ def build(
     check_root(root)
     workspace = Workspace(root)
     check_claim(workspace, recipe)  # before the lock leaves its mark in a folder of something else
-    with lock(root), WorkerPool(workers) as pool:
+    with lock(root):
         claim(workspace, recipe)
-        if not is_remote(root):
-            clean_temp(root)
-        last = until or STAGES[-1]
-        language = "" if last == "extract" else _language_model_digest(recipe)
-        context = Context(recipe, workspace, pool, progress, beam_options, language)
+        _clean(root)
+        pool = WorkerPool(workers)
         try:
-            outcome = _run_stages(context, last)
-        except OSError as error:
-            if error.filename is None and (told := as_user_error(error)) is not None:
-                raise CrawlmixError(f"{root}: {told}") from error
-            raise
+            with pool:
+                outcome = _build(
+                    Context(recipe, workspace, pool, progress, beam_options), until or STAGES[-1]
+                )
+        finally:
+            if pool.killed:
+                _clean(root)  # what those workers had begun to write
         if outcome.made:
             failures = _share_failed(outcome.ledger)
             limit = recipe.root.limits.max_failed
@@ -99,6 +98,22 @@ def build(
                     f" `crawlmix status {root}` shows the errors"
                 )
         return outcome
+
+
+def _clean(root: str) -> None:
+    if not is_remote(root):
+        clean_temp(root)
+
+
+def _build(context: Context, last: str) -> Outcome:
+    if last != "extract":
+        context.language_model_digest = _language_model_digest(context.recipe)
+    try:
+        return _run_stages(context, last)
+    except OSError as error:
+        if error.filename is None and (told := as_user_error(error)) is not None:
+            raise CrawlmixError(f"{context.workspace.root}: {told}") from error
+        raise
 
 
 def _language_model_digest(recipe: Recipe) -> str:

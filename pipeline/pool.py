@@ -125,6 +125,7 @@ class WorkerPool:
 
     def __init__(self, size: int, on_progress: OnProgress | None = None) -> None:
         self.size = size
+        self.killed = 0  # workers that did not end by themselves
         self.on_progress = on_progress or (lambda _records, _bytes: None)
         self._workers: list[_Worker | None] = [None] * size
         self._closed = False
@@ -144,6 +145,8 @@ class WorkerPool:
         if orderly:
             for worker in workers:
                 worker.dismiss()
+        else:
+            self.killed += len(workers)
         for worker in workers:
             worker.end(_ORDERLY_SECONDS if orderly else 0)
 
@@ -191,6 +194,7 @@ class WorkerPool:
                 except _ClosedError:
                     return
                 except _DiedError:
+                    self.killed += 1
                     code = worker.end()
                     self._workers[slot] = None
                     if attempt == 2:
