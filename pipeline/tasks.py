@@ -40,5 +40,7 @@ def run_task(task: Task, report: Report) -> dict[str, Any]:
     except Exception as error:
         if (told := as_user_error(error)) is None:
             raise
-        place = f"{task['name']}: " if "name" in task and isinstance(error, (OSError, MemoryError)) else ""
-        raise type(told)(f"{place}{told}") from error
+        if isinstance(error, (OSError, MemoryError)):
+            places = [task[key] for key in ("name", "output", "slice_file") if key in task]
+            raise type(told)(": ".join([", ".join(places), str(told)] if places else [str(told)])) from error
+        raise told from error
