@@ -4,9 +4,12 @@
 `DirectRunner` would first try to download another engine.
 """
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from difflib import get_close_matches
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 # Imported by Beam wherever they are installed, for connectors that we do not use. Beam guards each of these imports.
 _CONNECTORS = ("pymongo", "bson", "apache_beam.io.gcp.bigquery")
@@ -74,6 +78,43 @@ def import_beam(options: Sequence[str] = ()) -> None:
         modules.update(hidden)
 
 
+def _parsed(options: Sequence[str]) -> "PipelineOptions":
+    """Read Beam's options; its parser would print a page of help and exit."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):
+            parsed = PipelineOptions(list(options))
+            parsed.get_all_options()
+    except SystemExit:
+        reason = (told.getvalue().strip().splitlines() or ["unreadable"])[-1].rpartition("error: ")[2]
+        raise UsageError(f"Beam options: {reason}") from None
+    return parsed
+
+
+def _direct_options(options: Sequence[str]) -> "PipelineOptions":
+    """Read Beam's options, and refuse those that it would drop with a warning.
+
+    Other engines ask their job server for more options, so there an unknown one is theirs to judge.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        parsed = _parsed(options)
+        known = parsed.get_all_options()
+        unknown = [name for name in parsed.get_all_options(retain_unknown_options=True) if name not in known]
+    finally:
+        logging.disable(previous)
+    if unknown:
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean `--{near[0]}`?" if near else ""
+        raise UsageError(f"unknown Beam option `--{unknown[0]}`{hint}")
+    return PipelineOptions([option for option in options if not option.startswith("--runner")])
+
+
 def make_pipeline(options: Sequence[str]) -> "beam.Pipeline":
     """Create an empty pipeline for the engine that the options name.
 
@@ -82,15 +123,13 @@ def make_pipeline(options: Sequence[str]) -> "beam.Pipeline":
     """
     import_beam(options)
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
 
     name = runner_name(options)
     if name == "direct":
         from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-        flags = [option for option in options if not option.startswith("--runner")]
-        return beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags))
+        return beam.Pipeline(runner=FnApiRunner(), options=_direct_options(options))
     try:
-        return beam.Pipeline(options=PipelineOptions(list(options)))
+        return beam.Pipeline(options=_parsed(options))
     except (ImportError, ValueError) as error:
         raise UsageError(f"the engine {name} cannot be used here: {error}") from error

@@ -325,7 +325,7 @@ def _exact(value: Any) -> str:
     return text
 
 
-Exact = Annotated[str, BeforeValidator(_exact)]
+Exact = Annotated[str, BeforeValidator(_exact, json_schema_input_type=float | str)]
 
 
 class Mixture(Section):

@@ -83,6 +83,7 @@ def format_bytes(number: float) -> str:
     return f"{size:.1f} TiB"
 
 
-ByteSize = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
-Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
-Share = Annotated[float, BeforeValidator(parse_share)]
+# Editors that check a recipe by its schema must accept what the parsers do.
+ByteSize = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=int | str), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(parse_count, json_schema_input_type=int | str), Field(gt=0)]
+Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=float | str)]
