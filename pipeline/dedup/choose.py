@@ -77,8 +77,10 @@ def choose(
         rows = left[dropped]
         duplicate_of[rows] = best[dropped]
         similarity[rows] = agreement[dropped]
-        rounds[left[dropped | head]] = number
-        left = left[~(dropped | head)]
+        # A protected document that equals the best would be compared with the same documents once more.
+        settled = dropped | head | (protected[left] & (agreement == 1))
+        rounds[left[settled]] = number
+        left = left[~settled]
     rounds[left] = max_rounds
     return Choice(duplicate_of, similarity, rounds, int((~protected[left]).sum()))
 
