@@ -1,8 +1,9 @@
 """Header lines of WARC records and HTTP messages, looked up without taking all of them apart."""
 
-from operator import itemgetter
+import re
 
-BLANKS = b" \t\r\n\f"  # what FastWARC strips from values: both ways of reading must agree
+BLANKS = b" \t\r\n\f"  # stripped from values
+_NAME = re.compile(rb"[!-9;-~]+")
 MAX_VALUE = 128 << 10  # bytes that a folded value may grow to
 
 
@@ -43,19 +44,28 @@ class HeaderFields:
 class Layout:
     """Names of a header's fields in order, as one writer repeats them, and where the wanted ones stand.
 
-    `size` is that of the names with what `name: value` lines have besides. `pick` takes the wanted values, in the
-    order of `wanted`, from a tuple of all values and a b"" for those that are absent.
+    `plain` says whether each line is one field: nothing is folded and no blank stands before a colon.
     """
 
-    __slots__ = ("names", "pick", "size")
+    __slots__ = ("_places", "_starts", "plain")
 
-    def __init__(self, names: tuple[bytes, ...], wanted: tuple[bytes, ...]) -> None:
-        places: dict[bytes, int] = {}
+    def __init__(self, lines: list[bytes], wanted: tuple[bytes, ...]) -> None:
+        """Learn the layout of `lines`; `wanted` are names in lower case."""
+        names = [line.partition(b":")[0] for line in lines]
+        places: dict[bytes, tuple[int, int]] = {}
         for place, name in enumerate(names):
-            places.setdefault(name.lower(), place)
-        self.names = names
-        self.size = sum(map(len, names)) + 4 * len(names)
-        self.pick = itemgetter(*(places.get(name, -1) for name in wanted))
+            places.setdefault(name.lower(), (place, len(name) + 1))
+        self._starts = [name + b":" for name in names]
+        self._places = [places.get(name, (-1, 0)) for name in wanted]
+        self.plain = self.fits(lines) and all(map(_NAME.fullmatch, names))
+
+    def fits(self, lines: list[bytes]) -> bool:
+        """Say whether as many `lines` have this layout."""
+        return all(map(bytes.startswith, lines, self._starts))
+
+    def pick(self, lines: list[bytes]) -> tuple[bytes, ...]:
+        """Return the wanted values without the blanks around them, b"" for those that are absent."""
+        return tuple([lines[place][size:].strip(BLANKS) if size else b"" for place, size in self._places])
 
 
 def _parse(raw: bytes) -> dict[bytes, bytes]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import BinaryIO, ClassVar
 
 from pipeline.sources.archive import ArchiveReader, first_record
-from pipeline.sources.fast_warc import read_run
+from pipeline.sources.fast_members import read_run
 from pipeline.sources.header_fields import HeaderFields
 from pipeline.sources.record import FileRange, Record, Selection
 from pipeline.sources.scan import MAX_HEADER, Feed, Found, Head
