@@ -105,15 +105,17 @@ class Context:
 
         self.progress.begin(stage, len(todo), sum(plan.size for plan in todo))
         self.pool.on_progress = self.progress.add
-        counters = run_jobs(
-            stage,
-            [plan.job for plan in todo],
-            manifest=self.workspace.work(f"{stage}.jobs.jsonl"),
-            beam_options=self.beam_options,
-            pool=self.pool,
-            on_done=self._part_done,
-        )
-        self.progress.end()
+        try:
+            counters = run_jobs(
+                stage,
+                [plan.job for plan in todo],
+                manifest=self.workspace.work(f"{stage}.jobs.jsonl"),
+                beam_options=self.beam_options,
+                pool=self.pool,
+                on_done=self._part_done,
+            )
+        finally:
+            self.progress.end()  # an error's line must not stand behind the live one
         record.done += len(todo)
         record.cpu_seconds += counters.get("cpu_ms", 0) / 1000
 

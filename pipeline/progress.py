@@ -1,5 +1,6 @@
 """Progress on stderr: one live line on a terminal, plain lines elsewhere."""
 
+import shutil
 import sys
 import threading
 import time
@@ -69,7 +70,10 @@ class Progress:
             line += f", {self._records:,} records, {self._records / seconds:,.0f}/s"
         if 0 < share <= 1:
             line += f", {share:.0%}, {_duration(seconds * (1 - share) / share)} left"
-        self._stream.write(f"\r\x1b[K{line}" if self._live else line + "\n")
+        if self._live:
+            width = shutil.get_terminal_size().columns
+            line = f"\r\x1b[K{line[: width - 1]}"  # a line that wraps could not be wiped
+        self._stream.write(line if self._live else line + "\n")
         self._stream.flush()
 
 
