@@ -49,7 +49,11 @@ def read_ours(path: Path) -> int:
     return size
 
 
-READERS: dict[str, Callable[[Path], int]] = {"warcio": read_warcio, "FastWARC": read_fastwarc, "crawlmix": read_ours}
+READERS: dict[str, Callable[[Path], int]] = {
+    "warcio": read_warcio,
+    "FastWARC": read_fastwarc,
+    "crawlmix": read_ours,
+}
 
 
 def make_data(folder: Path) -> None:
@@ -62,7 +66,9 @@ def make_data(folder: Path) -> None:
             block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body>" + body
             url = f"http://example.org/{page}"
             for kind in ("request", "response"):
-                payload = io.BytesIO(block if kind == "response" else b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+                payload = io.BytesIO(
+                    block if kind == "response" else b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+                )
                 writer.write_record(writer.create_warc_record(url, kind, payload=payload))
 
 

@@ -50,13 +50,9 @@ def training_sources(root: Root, name: str) -> tuple[list[str], list[str]]:
     ]
     for kind, sources in (("positives", positives), ("negatives", negatives)):
         if not sources:
-            raise CrawlmixError(
-                f"no source gives {kind}; name them, or mark sources with `role`"
-            )
+            raise CrawlmixError(f"no source gives {kind}; name them, or mark sources with `role`")
     if both := set(positives) & set(negatives):
-        raise CrawlmixError(
-            f"source `{min(both)}` is among the positives and the negatives"
-        )
+        raise CrawlmixError(f"source `{min(both)}` is among the positives and the negatives")
     return positives, negatives
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import (
     get_model_state_dict,
     get_optimizer_state_dict,
@@ -113,7 +114,7 @@ class Checkpoints:
             if self._world.first:
                 _seal(partial, final)
                 self._prune()
-        except Exception as error:  # noqa: BLE001  every storage backend raises its own; `wait` tells the user
+        except (Exception, CheckpointException) as error:  # the latter is no Exception; `wait` tells the user
             if self._world.first:
                 shutil.rmtree(partial, ignore_errors=True)
             return self._failure(step, error)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from training.checkpoint import RUN, Position, newest_whole, read_position
@@ -55,7 +56,7 @@ def load_model(path: Path, *, device: torch.device | None = None) -> Trained:
     try:
         with alone():
             load(state, checkpoint_id=checkpoint, no_dist=True)
-    except Exception as error:  # torch wraps whatever its readers raise
+    except (Exception, CheckpointException) as error:  # torch wraps whatever its readers raise
         raise TrainingError(
             f"{checkpoint}: the checkpoint cannot be read: {str(error).splitlines()[0]}"
         ) from error

@@ -12,15 +12,36 @@ if TYPE_CHECKING:
 
 @click.command("ablate")
 @click.argument("mixtures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the runs and of ablation.json.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the runs and of ablation.json.",
+)
 @click.option("--preset", default="tiny", show_default=True)
-@click.option("--tokens", type=click.IntRange(min=1), help="Of each run.  [default: what the smallest mixture asks for]")
+@click.option(
+    "--tokens", type=click.IntRange(min=1), help="Of each run.  [default: what the smallest mixture asks for]"
+)
 @click.option("--seeds", default="0,1,2", show_default=True, help="One run of each mixture for each.")
-@click.option("--task", "tasks", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="YAML file of a task; several are fine.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file of a task; several are fine.",
+)
 @click.option("--shots", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="Examples of each task.")
-@click.option("--validation-windows", type=click.IntRange(min=1), default=64, show_default=True, help="Windows of each source.")
-@click.option("--batch", type=click.IntRange(min=1), help="Sequences of a full batch.  [default: the preset's]")
+@click.option(
+    "--validation-windows",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Windows of each source.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), help="Sequences of a full batch.  [default: the preset's]"
+)
 @click.option("--device", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 @click.option("--tokenizer", help="Of the build, if it is not gpt2; for tasks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

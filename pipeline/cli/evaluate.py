@@ -14,16 +14,40 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path, exists=True))
-@click.option("--task", "tasks", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="YAML file of a task; several are fine.")
-@click.option("--shots", default="0", show_default=True, help="Solved examples before a question: 0, or a list such as 0,1,32.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file of a task; several are fine.",
+)
+@click.option(
+    "--shots",
+    default="0",
+    show_default=True,
+    help="Solved examples before a question: 0, or a list such as 0,1,32.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of these.")
 @click.option("--limit", type=click.IntRange(min=1), help="Examples of each task.")
-@click.option("--clean", type=click.Path(path_type=Path, dir_okay=False), help="clean_ids.json of a decontamination: also score clean examples alone.")
+@click.option(
+    "--clean",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="clean_ids.json of a decontamination: also score clean examples alone.",
+)
 @click.option("--device", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 @click.option("--tokenizer", help="Of the build, if it is not gpt2.")
-@click.option("--lm-eval", "harness", metavar="TASKS", help="Run these tasks of lm-evaluation-harness instead; RUN is an export then.")
-@click.option("--include-path", type=click.Path(path_type=Path), help="Folder of task files for lm-evaluation-harness.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results here as JSON.")
+@click.option(
+    "--lm-eval",
+    "harness",
+    metavar="TASKS",
+    help="Run these tasks of lm-evaluation-harness instead; RUN is an export then.",
+)
+@click.option(
+    "--include-path", type=click.Path(path_type=Path), help="Folder of task files for lm-evaluation-harness."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results here as JSON."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def command(run: Path, tasks: tuple[Path, ...], shots: str, seed: int, limit: int | None, clean: Path | None, device: str | None,
             tokenizer: str | None, harness: str | None, include_path: Path | None, out: Path | None, as_json: bool) -> None:  # fmt: skip
@@ -51,7 +75,12 @@ def command(run: Path, tasks: tuple[Path, ...], shots: str, seed: int, limit: in
         mine = clean_ids.get(task.benchmark or task.name)
         for count in counts:
             found = evaluate(
-                reader, task, shots=count, seed=seed, limit=limit, clean_ids=None if mine is None else set(mine)
+                reader,
+                task,
+                shots=count,
+                seed=seed,
+                limit=limit,
+                clean_ids=None if mine is None else set(mine),
             )
             results.append(found.to_dict())
             if not as_json:
@@ -133,7 +162,9 @@ def _line(result: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
-def _lm_eval(run: Path, names: str, shots: list[int], limit: int | None, include: Path | None, out: Path | None) -> None:
+def _lm_eval(
+    run: Path, names: str, shots: list[int], limit: int | None, include: Path | None, out: Path | None
+) -> None:
     import os
     import subprocess
     import sys
@@ -153,6 +184,10 @@ def _lm_eval(run: Path, names: str, shots: list[int], limit: int | None, include
         arguments += [] if limit is None else ["--limit", str(limit)]
         arguments += [] if include is None else ["--include_path", str(include)]
         arguments += [] if out is None else ["--output_path", str(out)]
-        done = subprocess.run([sys.executable, "-m", "lm_eval", "run", *arguments], check=False, env=os.environ | offline)
+        done = subprocess.run(
+            [sys.executable, "-m", "lm_eval", "run", *arguments], check=False, env=os.environ | offline
+        )
         if done.returncode:
-            raise CrawlmixError(f"lm-evaluation-harness ended with exit code {done.returncode}; its own words are above")
+            raise CrawlmixError(
+                f"lm-evaluation-harness ended with exit code {done.returncode}; its own words are above"
+            )

@@ -9,8 +9,14 @@ import click
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path, exists=True))
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--dtype", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of the weights.")
-@click.option("--workspace", type=click.Path(path_type=Path), help="The build, for its dataset digest in the model card.")
+@click.option(
+    "--dtype", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of the weights."
+)
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    help="The build, for its dataset digest in the model card.",
+)
 @click.option("--tokenizer", help="Of the build, if it is not gpt2.")
 def command(run: Path, out: Path, dtype: str, workspace: Path | None, tokenizer: str | None) -> None:
     """Write the model of RUN, a folder of `crawlmix train` or one of its checkpoints, to OUT for transformers.
@@ -36,7 +42,10 @@ def command(run: Path, out: Path, dtype: str, workspace: Path | None, tokenizer:
         "model_max_length": trained.model.config.context,
         "clean_up_tokenization_spaces": False,
     }
-    files = {"tokenizer.json": found.base.to_str(), "tokenizer_config.json": json.dumps(about, indent=2) + "\n"}
+    files = {
+        "tokenizer.json": found.base.to_str(),
+        "tokenizer_config.json": json.dumps(about, indent=2) + "\n",
+    }
     digest = None if workspace is None else _digest(workspace)
     export(trained, out, dtype=dtype, tokenizer_files=files, dataset_digest=digest)
     click.echo(f"{out}: step {trained.position.step:,} of {trained.checkpoint}")

@@ -10,12 +10,28 @@ import click
 @click.option("--prompt", default="", help="Text to continue; a new document if empty.")
 @click.option("--tokens", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Continuations.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True, help="0 always takes the likeliest token.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=0.8,
+    show_default=True,
+    help="0 always takes the likeliest token.",
+)
 @click.option("--top-k", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 @click.option("--tokenizer", help="Of the build, if it is not gpt2.")
-def command(run: Path, prompt: str, tokens: int, count: int, temperature: float, top_k: int, seed: int, device: str | None, tokenizer: str | None) -> None:
+def command(
+    run: Path,
+    prompt: str,
+    tokens: int,
+    count: int,
+    temperature: float,
+    top_k: int,
+    seed: int,
+    device: str | None,
+    tokenizer: str | None,
+) -> None:
     """Continue a text with the model of RUN, a folder of `crawlmix train` or one of its checkpoints."""
     from pipeline.cli.language import need_torch, tokenizer_named
 

@@ -95,7 +95,7 @@ def test_planted_benchmark_text_is_cut_out_of_the_tokens(crawl, built):
     workspace, _ = built
     told = json.loads((crawl / "manifest.json").read_text())
     planted = {page["id"] for page in told["pages"] if page["kind"] == "benchmark"}
-    shards = [row for row in pq.read_table(workspace / "shards/crawl/shard-00000.docs.parquet").to_pylist()]
+    shards = pq.read_table(workspace / "shards/crawl/shard-00000.docs.parquet").to_pylist()
     for index in range(1, 99):
         path = workspace / f"shards/crawl/shard-{index:05d}.docs.parquet"
         if path.exists():
@@ -215,7 +215,7 @@ def test_a_build_killed_at_any_moment_ends_with_the_same_digest(crawl, built, tm
 
 
 def test_the_portable_engine_gives_the_same_bytes(crawl, built, tmp_path):
-    workspace, outcome = built
+    _, outcome = built
     options = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
     portable = run(crawl, tmp_path / "w", beam_options=options)
     assert portable.dataset_digest == outcome.dataset_digest

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_workers_end_when_their_parent_is_killed(kinds):
 
 def _alive(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/stat") as stream:
+        with Path(f"/proc/{pid}/stat").open() as stream:
             return stream.read().split()[2] != "Z"
     except FileNotFoundError:
         return False

@@ -32,10 +32,11 @@ def make_mixture(
     """The licence in two sources, and a held-out part of one."""
     text = LICENSE.read_bytes()
     paragraphs = text.split(b"\n\n")
+    cut = len(paragraphs) * 4 // 5
     if not (root / "shards").exists():
-        write_documents(root / "shards/prose", "prose", paragraphs[:40])
+        write_documents(root / "shards/prose", "prose", paragraphs[:cut])
         write_documents(root / "shards/lines", "lines", text.splitlines()[:150])
-        write_documents(root / "shards/prose/validation", "prose", paragraphs[40:], split="validation")
+        write_documents(root / "shards/prose/validation", "prose", paragraphs[cut:], split="validation")
     path = root / "mixtures" / f"{name}.json"
     build_mixture(
         name,
