@@ -25,6 +25,7 @@ from pipeline.workspace import PartState, Workspace
 STAGES = ("extract", "annotate", "dedup", "decontaminate", "tokenize", "mix")
 _LIBRARIES = (
     "apache-beam",
+    "deflate",
     "fastwarc",
     "resiliparse",
     "fasttext-community",

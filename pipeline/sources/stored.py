@@ -1,7 +1,6 @@
 """A file as stored, read by position through one window, however its stream buffers."""
 
 import re
-from collections import deque
 from typing import BinaryIO
 
 WINDOW = 2 << 20  # bytes; holds the compressed form of nearly every record
@@ -50,10 +49,6 @@ class StoredBytes:
             begin = 0
         return self.window[begin : begin + length]
 
-    def tape(self, offset: int) -> "Tape":
-        """Return the file from `offset` on as a stream."""
-        return Tape(self._stream, offset, self.size)
-
     def find(self, pattern: re.Pattern[bytes], start: int, stop: int, overlap: int) -> int | None:
         """Return where `pattern` first matches at or after `start`, before `stop`; None if it does not.
 
@@ -79,41 +74,3 @@ class StoredBytes:
                 return None
             start = max(start + 1, self.base + len(self.window) - overlap)
         return None
-
-
-class Tape:
-    """A file from a position on, as a stream for a parser that reads ahead: the last pieces can be looked at again.
-
-    Others may move the stream between two reads.
-    """
-
-    def __init__(self, stream: BinaryIO, offset: int, size: int) -> None:
-        self._stream = stream
-        self._position = offset
-        self._size = size
-        self._recent: deque[tuple[int, bytes]] = deque(
-            maxlen=8
-        )  # newest first; FastWARC is three ahead at most
-
-    def tell(self) -> int:
-        """Return the offset in the file of the next byte."""
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; none only at the end of the file."""
-        self._stream.seek(self._position)
-        piece = self._stream.read(max(0, min(size, self._size - self._position)))
-        self._recent.appendleft((self._position, piece))
-        self._position += len(piece)
-        return piece
-
-    def look_back(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes at `offset`, fewer (or none) if they are not all held."""
-        newer = b""
-        for start, piece in self._recent:
-            begin = offset - start
-            if begin >= 0:
-                found = piece[begin : begin + length]
-                return found if len(found) == length else found + newer[: length - len(found)]
-            newer = piece
-        return b""
