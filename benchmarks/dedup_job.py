@@ -102,7 +102,7 @@ def run(count: int, part_rows: int) -> None:
             counters = run_pipeline(stage, build, options)  # type: ignore[arg-type]
             for name, size in counters.items():
                 if name.startswith("shuffled_"):
-                    shuffled[f"{stage.removeprefix('dedup-')} {name.removeprefix('shuffled_')}"] = size
+                    shuffled[name.removeprefix("shuffled_").replace("_", " ")] = size
             seconds[stage.removeprefix("dedup-")] = round(time.perf_counter() - begin, 2)
             return counters
 

@@ -337,9 +337,9 @@ def test_a_search_killed_in_the_middle_is_done_again_with_the_same_bytes(tmp_pat
         "root, stop = Path(sys.argv[1]), sys.argv[2]\n"
         "from pipeline.runner import import_beam\n"
         "import_beam()\n"
-        "from pipeline import dedup_jobs\n"
+        "from pipeline import dedup_steps\n"
         "name, _, method = stop.partition('.')\n"
-        "victim = getattr(dedup_jobs, name)\n"
+        "victim = getattr(dedup_steps, name)\n"
         "calls = []\n"
         "original = victim.process\n"
         "def process(self, element):\n"
@@ -359,7 +359,7 @@ def test_a_search_killed_in_the_middle_is_done_again_with_the_same_bytes(tmp_pat
             {name: [[doc.__dict__ for doc in docs] for docs in files] for name, files in parts.items()}
         )
     )
-    for stop in ("_Stars.3", "_Finish.2"):
+    for stop in ("Stars.3", "Finish.2"):
         ended = subprocess.run(
             [sys.executable, "-c", script, str(tmp_path / "w"), stop, str(told)],
             capture_output=True,
