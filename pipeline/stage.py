@@ -163,9 +163,9 @@ def run_pipeline(
     state = result.wait_until_finish()
     if str(state) != "DONE":
         raise CrawlmixError(f"{stage}: the engine ended the job as {state}; its own log says why")
-    counters = result.metrics().query()["counters"]
-    return {
-        counter.key.metric.name: counter.committed or counter.attempted or 0
-        for counter in counters
-        if counter.key.metric.namespace == stage
-    }
+    total: dict[str, int] = {}
+    for counter in result.metrics().query()["counters"]:
+        metric = counter.key.metric
+        if metric.namespace == stage:  # of every step that counts under this name
+            total[metric.name] = total.get(metric.name, 0) + (counter.committed or counter.attempted or 0)
+    return total
