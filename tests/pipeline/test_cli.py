@@ -74,6 +74,7 @@ def test_a_bug_shows_its_traceback_and_exits_3(crawlmix, monkeypatch):
     assert told.err.endswith("crawlmix: this is a bug, please report it with the lines above\n")
 
 
+@pytest.mark.slow
 def test_the_first_steps_of_a_newcomer(crawlmix):
     """`init`, `check`, `build` in an empty folder, then every command that looks at the result, as JSON."""
     folder = crawlmix.folder / "new"
