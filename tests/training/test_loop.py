@@ -177,6 +177,8 @@ def test_documents_can_be_masked_and_precision_halved(mixture: Path, tmp_path: P
     assert losses(tmp_path / "masked") != plain
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler warns of its own ways; as errors they would end it
 def test_compiled_blocks_give_the_same_losses(mixture: Path, tmp_path: Path) -> None:
     for flag in (False, True):
         train(settings(mixture, tmp_path / str(flag), steps=2, compile=flag), say=lambda _: None)
