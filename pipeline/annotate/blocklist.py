@@ -131,7 +131,8 @@ def host_of(url: str) -> str:
     host = found["host"].rstrip(".").lower()
     if not host.isascii():
         try:
-            host = host.encode("idna").decode("ascii")
+            # Again without dots at the end: other characters, such as U+2024, become one.
+            host = host.encode("idna").decode("ascii").rstrip(".")
         except UnicodeError:
             return host
     return host

@@ -115,6 +115,7 @@ def test_hosts_are_those_of_the_standard_library(scheme: str, host: str, rest: s
 
 
 @given(st.lists(st.text(alphabet="aA.:/@[]?#\\é-1 \n", max_size=20) | st.text(max_size=8), max_size=5))
+@example(["\u2024"])
 @settings(max_examples=200, deadline=None)
 def test_hosts_by_column_are_hosts_one_by_one(urls: list[str]) -> None:
     assert hosts_of(pa.array(urls, pa.string())).to_pylist() == [host_of(url) for url in urls]
