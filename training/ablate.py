@@ -39,9 +39,7 @@ class Estimate:
             return cls(values[0], None)
         freedom = len(values) - 1
         quantile = _T95[freedom - 1] if freedom <= len(_T95) else _NORMAL95
-        return cls(
-            statistics.fmean(values), quantile * statistics.stdev(values) / math.sqrt(len(values))
-        )
+        return cls(statistics.fmean(values), quantile * statistics.stdev(values) / math.sqrt(len(values)))
 
     def __str__(self) -> str:
         return f"{self.mean:.4f}" + ("" if self.margin is None else f" ±{self.margin:.4f}")
@@ -84,12 +82,15 @@ class Ablation:
 
     def to_text(self) -> str:
         """Measures down, mixtures across; differences to the first below."""
-        lines = [f"{self.tokens:,} tokens a run, seeds {', '.join(map(str, self.seeds))}; ± is a 95 % interval"]
+        lines = [
+            f"{self.tokens:,} tokens a run, seeds {', '.join(map(str, self.seeds))}; ± is a 95 % interval"
+        ]
         for title, table in (("", self.scores), (f"difference to {self.mixtures[0]}", self.differences)):
             if table:
                 rows = [[title, *self.mixtures]]
                 rows += [
-                    [measure, *(str(row.get(name, "")) for name in self.mixtures)] for measure, row in table.items()
+                    [measure, *(str(row.get(name, "")) for name in self.mixtures)]
+                    for measure, row in table.items()
                 ]
                 widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
                 lines += ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
@@ -148,9 +149,7 @@ def ablate(
         mixtures=names,
         seeds=list(seeds),
         tokens=settings.tokens,
-        scores={
-            measure: {name: Estimate.of(row[name]) for name in names} for measure, row in values.items()
-        },
+        scores={measure: {name: Estimate.of(row[name]) for name in names} for measure, row in values.items()},
         differences={
             measure: {
                 name: Estimate.of([b - a for a, b in zip(row[names[0]], row[name], strict=True)])

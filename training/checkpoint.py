@@ -114,7 +114,7 @@ class Checkpoints:
             if self._world.first:
                 _seal(partial, final)
                 self._prune()
-        except (Exception, CheckpointException) as error:  # the latter is no Exception; `wait` tells the user
+        except (Exception, CheckpointException) as error:  # noqa: BLE001  the latter is no Exception; `wait` tells the user
             if self._world.first:
                 shutil.rmtree(partial, ignore_errors=True)
             return self._failure(step, error)

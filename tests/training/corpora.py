@@ -22,12 +22,18 @@ def write_documents(folder: Path, source: str, texts: list[bytes], *, split: str
         folder, source=source, tokenizer=TOKENIZER, vocabulary_size=VOCABULARY, eos_id=EOS, split=split
     ) as writer:
         writer.add(
-            np.concatenate(pieces).astype(np.uint16), np.array([len(piece) for piece in pieces], dtype=np.int64)
+            np.concatenate(pieces).astype(np.uint16),
+            np.array([len(piece) for piece in pieces], dtype=np.int64),
         )
 
 
 def make_mixture(
-    root: Path, *, length: int = 64, tokens: int = 200_000, weights: dict[str, int] | None = None, name: str = "mix"
+    root: Path,
+    *,
+    length: int = 64,
+    tokens: int = 200_000,
+    weights: dict[str, int] | None = None,
+    name: str = "mix",
 ) -> Path:
     """The licence in two sources, and a held-out part of one."""
     text = LICENSE.read_bytes()

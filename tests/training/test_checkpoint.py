@@ -18,7 +18,8 @@ from training.metrics import read_metrics
 def run(tmp_path: Path) -> Path:
     """A run with checkpoints after steps 2, 4 and 5, of which two stay."""
     train(
-        settings(make_mixture(tmp_path), tmp_path / "run", steps=5, checkpoint_every=2, keep=2), say=lambda _: None
+        settings(make_mixture(tmp_path), tmp_path / "run", steps=5, checkpoint_every=2, keep=2),
+        say=lambda _: None,
     )
     return tmp_path / "run"
 
@@ -39,7 +40,10 @@ def test_the_newest_stay_and_latest_names_one(run: Path) -> None:
     assert (run / "checkpoints/latest").read_text() == "step-00000005\n"
     position = read_position(run / "checkpoints/step-00000005")
     assert (position.step, position.consumed_samples, position.consumed_tokens) == (5, 40, 2560)
-    assert position.mixture["fingerprint"] == json.loads((run / "../mixtures/mix.json").read_text())["fingerprint"]
+    assert (
+        position.mixture["fingerprint"]
+        == json.loads((run / "../mixtures/mix.json").read_text())["fingerprint"]
+    )
 
 
 def test_a_damaged_checkpoint_is_seen_and_the_one_before_is_used(run: Path) -> None:
@@ -85,7 +89,9 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(run: Path) ->
     said: list[str] = []
     with (
         no_file_larger_than(100_000),
-        pytest.raises(TrainingError, match=r"step 8 could not be written to .*File too large.*step-00000005") as caught,
+        pytest.raises(
+            TrainingError, match=r"step 8 could not be written to .*File too large.*step-00000005"
+        ) as caught,
     ):
         train(settings(run / "../mixtures/mix.json", run, steps=8, checkpoint_every=2), say=said.append)
     assert "\n" not in str(caught.value)

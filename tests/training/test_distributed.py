@@ -21,7 +21,7 @@ BATCH = 8
 def launch(mixture: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     """Two processes of `crawlmix train`."""
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0",
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
         "-m", "pipeline.cli.main", "train", "--mixture", str(mixture), "--out", str(out), "--device", "cpu",
         "--batch", str(BATCH), "--checkpoint-every", "0", "--validate-every", "4", *options,
     ]  # fmt: skip

@@ -110,7 +110,7 @@ def test_a_loss_that_is_no_number_stops_with_the_samples_named(
     train(settings(mixture, tmp_path, steps=4), say=lambda _: None)
     take = Run.take
 
-    def poisoned(self: Run, step):  # noqa: ANN202
+    def poisoned(self: Run, step):
         if step.number == 6:
             with torch.no_grad():
                 self.core.ln_f.weight[0] = float("nan")
@@ -144,13 +144,16 @@ def test_wrong_settings_are_refused_in_one_line(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_not_used_in_silence(mixture: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="device `cuda`: PyTorch .* finds no GPU"):
+    with pytest.raises(TrainingError, match=r"device `cuda`: PyTorch .* finds no GPU"):
         train(settings(mixture, tmp_path, device="cuda"), say=lambda _: None)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"seed": 1}, "other settings: seed was 0, now is 1"), ({"window": 16}, "another model: window was 32, now is 16")],
+    [
+        ({"seed": 1}, "other settings: seed was 0, now is 1"),
+        ({"window": 16}, "another model: window was 32, now is 16"),
+    ],
 )
 def test_a_run_goes_on_only_as_what_it_was(
     mixture: Path, tmp_path: Path, changes: dict[str, int], message: str
@@ -163,7 +166,7 @@ def test_a_run_goes_on_only_as_what_it_was(
 def test_another_mixture_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     train(settings(make_mixture(tmp_path), tmp_path / "run", steps=1), say=lambda _: None)
     other = make_mixture(tmp_path, weights={"prose": 1, "lines": 1})
-    with pytest.raises(TrainingError, match=r"another mixture: sources\[\d\].*weight"):
+    with pytest.raises(TrainingError, match=r"another mixture: sources\[0\]"):
         train(settings(other, tmp_path / "run", steps=2), say=lambda _: None)
 
 

@@ -41,7 +41,9 @@ def test_the_first_loss_is_that_of_guessing() -> None:
 def test_loss_is_the_cross_entropy_of_the_logits() -> None:
     model, tokens = made(), torch.randint(0, 300, (2, 65), generator=torch.Generator().manual_seed(0))
     logits = model(tokens[:, :-1])
-    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="sum")
+    expected = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="sum"
+    )
     torch.testing.assert_close(model(tokens[:, :-1], tokens[:, 1:]), expected)
 
 

@@ -25,7 +25,9 @@ def test_the_rate_follows_appendix_b() -> None:
 def test_the_batch_starts_at_32k_tokens_and_grows_to_the_printed_one() -> None:
     schedule = paper()
     assert schedule.batch_size(0) == 16
-    assert schedule.batch_size(6_000_000_000) == 768  # half way over 12 B tokens: (16 + 1536) / 2 = 776, down to 16s
+    assert (
+        schedule.batch_size(6_000_000_000) == 768
+    )  # half way over 12 B tokens: (16 + 1536) / 2 = 776, down to 16s
     assert schedule.batch_size(12_000_000_000) == schedule.batch_size(10**12) == 1536
 
 
