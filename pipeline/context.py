@@ -10,7 +10,7 @@ from pipeline.errors import CrawlmixError
 from pipeline.pool import Done, Job, WorkerPool
 from pipeline.progress import Progress
 from pipeline.recipe import Recipe
-from pipeline.runner import import_beam
+from pipeline.runner import import_beam, runner_name
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import is_remote
 from pipeline.storage.reading import exists, open_input
@@ -100,6 +100,8 @@ class Context:
         record.parts = max(record.parts, len(plans))
         if not todo:
             return
+        if runner_name(self.beam_options) == "direct":
+            self.pool.start(sum(max(len(plan.job.steps), 1) for plan in todo))  # they start while Beam is imported
         import_beam(self.beam_options)
         from pipeline.stage import run_jobs
 

@@ -157,6 +157,11 @@ class WorkerPool:
             worker = self._workers[slot] = self._workers[slot] or _Worker()
             return worker
 
+    def start(self, tasks: int) -> None:
+        """Start as many workers as so many tasks can use, ahead of the first of them."""
+        for slot in range(min(tasks, self.size)):
+            self._worker(slot)
+
     def run(self, jobs: Sequence[Job], on_done: Callable[[Done], None] | None = None) -> list[Done]:
         """Run jobs to the end; results stand in the order of `jobs`.
 
