@@ -101,7 +101,8 @@ class Context:
         if not todo:
             return
         if runner_name(self.beam_options) == "direct":
-            self.pool.start(sum(max(len(plan.job.steps), 1) for plan in todo))  # they start while Beam is imported
+            # They start while Beam is imported.
+            self.pool.start(sum(max(len(plan.job.steps), 1) for plan in todo))
         import_beam(self.beam_options)
         from pipeline.stage import run_jobs
 
