@@ -100,8 +100,8 @@ class Context:
         record.parts = max(record.parts, len(plans))
         if not todo:
             return
-        if runner_name(self.beam_options) == "direct":
-            # They start while Beam is imported.
+        # Workers start while Beam is imported; what stands in for the pool in a process of its own has none.
+        if runner_name(self.beam_options) == "direct" and isinstance(self.pool, WorkerPool):
             self.pool.start(sum(max(len(plan.job.steps), 1) for plan in todo))
         import_beam(self.beam_options)
         from pipeline.stage import run_jobs
