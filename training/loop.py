@@ -116,9 +116,7 @@ class Run:
             for block in core.blocks:
                 block.compile()
         self.core = core
-        self.optimiser = make_optimiser(
-            core, weight_decay=self.settings.weight_decay, fused=self.world.device.type == "cuda"
-        )
+        self.optimiser = make_optimiser(core, weight_decay=self.settings.weight_decay)
         self.model = replicate(core, self.world, parallel=self.settings.parallel)
         return races
 
@@ -220,13 +218,13 @@ class Run:
         return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
 
-def make_optimiser(model: nn.Module, *, weight_decay: float, fused: bool) -> torch.optim.AdamW:
+def make_optimiser(model: nn.Module, *, weight_decay: float) -> torch.optim.AdamW:
     """Adam with decoupled decay on matrices; biases and norms are not decayed (the paper names no tensors)."""
     groups = [
         {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=fused)
+    return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
 
 
 def _micro_batch(schedule: Schedule, world: World, wanted: int | None, length: int) -> int:
@@ -263,13 +261,15 @@ def train(
         samples = position.consumed_samples if position else 0
         metrics = None
         if processes.first:
-            metrics = Metrics(settings.out, resumed=step, log_every=settings.log_every, wandb=settings.wandb)
-        teller = say or (metrics.say if metrics else _nothing)
+            metrics = Metrics(
+                settings.out, resumed=step, log_every=settings.log_every, wandb=settings.wandb, say=say
+            )
+        teller = metrics.say if metrics else _nothing
         if processes.first:
             for line in _greeting(run, races, position):
                 teller(line)
         try:
-            outcome = _steps(run, signals, metrics, step, samples, teller if processes.first else _nothing)
+            outcome = _steps(run, signals, metrics, step, samples, teller)
         finally:
             run.checkpoints.wait()
             run.checkpoints.close()

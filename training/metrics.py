@@ -3,11 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from training.errors import TrainingError
 
@@ -25,7 +25,7 @@ class Metrics:
         resumed: step that the run continues from; 0 for a new one.
         log_every: steps between two lines on the console.
         wandb: project of Weights & Biases; None for none.
-        console: where lines for people go.
+        say: gets lines for people; None for the console.
 
     Raises:
         TrainingError: Weights & Biases was asked for and is not installed, or the folder cannot be written.
@@ -38,9 +38,9 @@ class Metrics:
         resumed: int,
         log_every: int,
         wandb: str | None = None,
-        console: TextIO | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
-        self._console = sys.stderr if console is None else console
+        self.say = say or _print
         self._log_every = log_every
         self.path = folder / METRICS
         kept = [record for record in read_metrics(self.path) if record["step"] <= resumed]
@@ -68,10 +68,6 @@ class Metrics:
         if values["step"] == 1 or values["step"] % self._log_every == 0 or "validation" in values:
             self.say(_line(values))
 
-    def say(self, line: str) -> None:
-        """Print a line for people."""
-        print(line, file=self._console, flush=True)
-
     def __enter__(self) -> Self:
         return self
 
@@ -98,6 +94,10 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if isinstance(record, dict) and "step" in record:
             found.append(record)
     return found
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  the console is one of the outputs
 
 
 def _line(values: Mapping[str, Any]) -> str:

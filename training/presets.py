@@ -121,7 +121,7 @@ def _gpt3(layers: int, width: int, heads: int, *, rate: float, sequences: int, r
 PRESETS: Mapping[str, Preset] = {
     # Not in the paper: learns on a processor in seconds. GPT-2's vocabulary makes nearly all of its work.
     "tiny": Preset(
-        ModelConfig(layers=2, width=64, heads=4, window=32),
+        ModelConfig(layers=2, width=32, heads=4, window=32),
         learning_rate=1e-2, batch_tokens=512, ramp_tokens=0, quantum_tokens=1, min_batch=2,
         schedule_scale=1.4e-5,  # warm-up over 5,000 tokens, decay over 3.6 million
     ),

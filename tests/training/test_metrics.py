@@ -1,4 +1,3 @@
-import io
 import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -20,11 +19,10 @@ def record(step: int, **more: object) -> dict[str, object]:
 
 
 def test_the_console_shows_every_nth_step(tmp_path: Path) -> None:
-    console = io.StringIO()
-    with Metrics(tmp_path, resumed=0, log_every=2, console=console) as metrics:
+    lines: list[str] = []
+    with Metrics(tmp_path, resumed=0, log_every=2, say=lines.append) as metrics:
         for step in range(1, 5):
             metrics.record(record(step))
-    lines = console.getvalue().splitlines()
     assert [line.split("  ")[0] for line in lines] == ["step 1", "step 2", "step 4"]
     assert "MFU 40.0%" in lines[0]
     assert "ETA 1:01:40" in lines[0]
@@ -33,7 +31,7 @@ def test_the_console_shows_every_nth_step(tmp_path: Path) -> None:
 def test_steps_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(json.dumps(record(step)) + "\n" for step in range(1, 6)) + '{"step": 6, "lo')
-    with Metrics(tmp_path, resumed=3, log_every=1, console=io.StringIO()) as metrics:
+    with Metrics(tmp_path, resumed=3, log_every=1, say=lambda _: None) as metrics:
         metrics.record(record(4, loss=1.0))
     assert [(one["step"], one["loss"]) for one in read_metrics(path)] == [
         (1, 4.9),
@@ -48,7 +46,7 @@ def test_weights_and_biases_must_be_there_when_asked_for(
 ) -> None:
     monkeypatch.setattr("training.metrics.find_spec", lambda _: None)
     with pytest.raises(TrainingError, match="`wandb` is not installed"):
-        Metrics(tmp_path, resumed=0, log_every=1, wandb="project", console=io.StringIO())
+        Metrics(tmp_path, resumed=0, log_every=1, wandb="project", say=lambda _: None)
 
 
 def test_the_plot_is_a_page_of_its_own(tmp_path: Path) -> None:
