@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
-from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.bands import Bands
 from pipeline.dedup.buckets import bucket_edges
 from pipeline.dedup.components import forest
@@ -38,6 +37,7 @@ from pipeline.storage.publish import write_json
 from pipeline.storage.reading import exists
 from pipeline.tasks import Task
 from text.buffers import Hashes
+from text.distinct import distinct
 
 _NO_ROWS = np.zeros(0, np.int64)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.decontaminate.distinct import distinct
 from text.buffers import Hashes
+from text.distinct import distinct
 
 _BITS = 27  # 16 MiB; 2.5 million hashes set 1.9 % of the bits, 10 million 7.2 %
 _BYTE_SHIFT = np.uint64(64 - _BITS + 3)

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from pipeline.decontaminate.benchmarks import Benchmark, BenchmarkFiles, files_digest, read_benchmark
 from pipeline.decontaminate.bitmap import make_bitmap
-from pipeline.decontaminate.distinct import distinct, run_starts
 from pipeline.decontaminate.fold import FOLD_VERSION, fold
 from pipeline.decontaminate.index import (
     EXAMPLES,
@@ -29,6 +28,7 @@ from pipeline.storage.paths import join
 from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists
 from text.buffers import Bytes, Hashes, text_buffer
+from text.distinct import distinct, run_starts
 from text.hashes import HASH_VERSION, gram_hashes
 from text.words import WordRule, Words, word_batches
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.decontaminate.distinct import distinct, run_starts
 from pipeline.decontaminate.index import Index, Numbers
 from pipeline.decontaminate.scan import Hits
+from text.distinct import distinct, run_starts
 
 Packed = tuple[bytes, bytes]  # little-endian int64: numbers of n-grams, documents
 

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.decontaminate.cut import Cut, Spans, cut, merged
-from pipeline.decontaminate.distinct import distinct
 from pipeline.decontaminate.index import Flags, Index, Numbers
 from pipeline.decontaminate.scan import NO_HITS, Hits
 from pipeline.decontaminate.settings import FilterSettings
+from text.distinct import distinct
 
 SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64())])
 CONTAMINATION = pa.schema(

@@ -30,9 +30,9 @@ from pipeline.decontaminate.character_classes import (
     class_of,
     fold_character,
 )
-from pipeline.decontaminate.distinct import distinct
 from pipeline.decontaminate.edits import Edits, apply_edits
 from text.buffers import Bytes, Offsets, TextBuffer
+from text.distinct import distinct
 
 FOLD_VERSION = f"entities-joiners-nfc-lower/1 unicode {unicodedata.unidata_version}"
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.decontaminate.distinct import run_starts
 from pipeline.decontaminate.index import Index, Numbers
 from pipeline.decontaminate.scan import Hits
+from text.distinct import run_starts
 
 _MAX_POSTINGS = 64  # n-grams at more places are a benchmark's own template, and are not followed
 _HITS_AT_ONCE = 1 << 13

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.decontaminate.decide import Decision, row_benchmarks
-from pipeline.decontaminate.distinct import distinct
 from pipeline.decontaminate.index import Flags, Index, Numbers
 from pipeline.decontaminate.overlap import Overlaps, longest, longest_overlaps
 from pipeline.decontaminate.scan import Hits
+from text.distinct import distinct
 
 PER_BENCHMARK = ("hit", "touched", "split", "removed", "characters_removed")
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.decontaminate.distinct import distinct, run_starts
 from pipeline.dedup.scheme import Scheme
 from text.buffers import Hashes, text_buffer
+from text.distinct import distinct, run_starts
 from text.hashes import gram_hashes
 from text.normalise import normalise
 from text.words import word_batches

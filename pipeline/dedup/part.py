@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.columns import one_array
 from pipeline.dedup.decide import DECISIONS, EXACT, RULES, URL
 from pipeline.dedup.part_keys import read_batches, read_rows
@@ -23,6 +22,7 @@ from pipeline.storage.publish import publish
 from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import Task
 from pipeline.workspace import PartState, PartWriter
+from text.distinct import distinct
 
 DUPLICATES = pa.schema(
     [

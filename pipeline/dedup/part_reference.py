@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.bands import Bands
 from pipeline.dedup.part_keys import exact_keys, read_batches, signature_keys
 from pipeline.dedup.reference import Reference
@@ -15,6 +14,7 @@ from pipeline.dedup.row_gaps import Rows
 from pipeline.dedup.scheme import Scheme
 from pipeline.tasks import Task
 from text.buffers import Hashes
+from text.distinct import distinct
 
 _NOTHING = np.zeros(0, np.int64)
 

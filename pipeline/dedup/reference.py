@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.decontaminate.distinct import distinct
 from pipeline.dedup.bands import Bands
 from pipeline.dedup.scheme import Scheme
 from pipeline.errors import UsageError
 from text.buffers import Hashes
+from text.distinct import distinct
 
 BLOCK_ROWS = 1 << 20  # of each file, held at once while merging
 
