@@ -22,7 +22,7 @@ from pipeline.storage.paths import is_remote
 from pipeline.storage.publish import clean_temp, write_json, write_text
 from pipeline.workspace import PartState, Workspace
 
-STAGES = ("extract", "annotate", "dedup", "decontaminate", "tokenize", "mix")
+STAGES = ("extract", "annotate", "dedup", "repeats", "decontaminate", "tokenize", "mix")
 _LIBRARIES = (
     "apache-beam",
     "deflate",
@@ -147,8 +147,18 @@ def _run_stages(context: Context, last: str) -> Outcome:
     tables: tuple[str, ...] = ("documents", "annotations", "duplicates")
     if "decontaminate" in wanted and context.recipe.root.decontaminate is not None:
         from pipeline import decontaminate_stage
+    if "repeats" in wanted:
+        from pipeline import dedup_repeats
 
-        survivors = note("decontaminate", lambda: decontaminate_stage.run(context, duplicates, tables))
+        if context.recipe.root.dedup.repeats is None:
+            dedup_repeats.remove_files(context)
+        else:
+            given = tables
+            survivors = note("repeats", lambda: dedup_repeats.run(context, duplicates, given))
+            tables = (*tables, "repeats")
+
+        before, seen = survivors, tables
+        survivors = note("decontaminate", lambda: decontaminate_stage.run(context, before, seen))
         tables = (*tables, "contamination")
     if "tokenize" in wanted:
         return finish(context, stages, survivors, tables, mix="mix" in wanted)
@@ -216,6 +226,8 @@ def _ledger(context: Context, stages: dict[str, States]) -> Ledger:
         ledger["dedup"] = context.workspace.read_json("duplicates", "summary.json")
     for name, source in context.recipe.root.sources.items():
         if source.index is not None or source.links is not None:
+    if "repeats" in stages:
+        ledger["repeats"] = context.workspace.read_json("repeats", "summary.json")
             from pipeline.selected_parts import selection_counts
 
             ledger["sources"][name]["selection"] = selection_counts(context.recipe, context.workspace, name)

@@ -7,7 +7,16 @@ from pipeline.storage.paths import HTTP, is_remote, local_path, scheme, shown
 from pipeline.storage.publish import write_json
 from pipeline.workspace import Workspace
 
-_TABLES = {"documents", "annotations", "duplicates", "contamination", "shards", "mixtures", "models"}
+_TABLES = {
+    "documents",
+    "annotations",
+    "duplicates",
+    "repeats",
+    "contamination",
+    "shards",
+    "mixtures",
+    "models",
+}
 _OTHERS = {".lock", ".work", "recipe.json", "excluded.json"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.context import Context
+from pipeline.dedup.settings import source_order
 from pipeline.dedup_generations import (
     Generation,
     drop_generations,
@@ -25,7 +26,13 @@ from pipeline.tasks import Task
 from pipeline.workspace import PartState, fingerprint, read_state
 
 VERSION = 2
-_NO_MATTER = {"max_edges", "increments", "priority", "protected"}  # in which decisions already made may stand
+_NO_MATTER = {
+    "max_edges",
+    "increments",
+    "priority",
+    "protected",
+    "repeats",
+}  # in which decisions already made may stand
 
 States = dict[str, list[PartState]]
 
@@ -38,7 +45,7 @@ def run(context: Context, annotations: States) -> States:
     """
     record, start = context.begin("dedup")
     settings = context.recipe.root.dedup
-    order = _ranks(context, annotations, settings)
+    order = source_order(context.recipe.root, annotations)
     tasks = _tasks(context, annotations, settings, order)
     record.parts = len(tasks)
     against = open_references(context.recipe, context.workspace.root)
@@ -129,15 +136,6 @@ def _plan(
     if not stored or (ranks is not None and (todo or len(stored) > 1)):
         return [], list(tasks)
     return stored, todo
-
-
-def _ranks(context: Context, annotations: States, settings: Dedup) -> list[str]:
-    """Names of the sources, best first."""
-    first = settings.priority or []
-    return [
-        *first,
-        *(name for name in context.recipe.root.sources if name in annotations and name not in first),
-    ]
 
 
 def _tasks(context: Context, annotations: States, settings: Dedup, order: Sequence[str]) -> list[Task]:

@@ -27,6 +27,7 @@ _TABLES = {
     "extract": "documents",
     "annotate": "annotations",
     "dedup": "duplicates",
+    "repeats": "repeats",
     "decontaminate": "contamination",
 }
 _REDONE = {"exclude", "tokenize", "mix", "report"}
@@ -158,7 +159,9 @@ def exclude(
 def _redo(context: Context) -> str | None:
     """Cut the shards and make the mixtures again, from what earlier stages left in the workspace."""
     root, workspace = context.recipe.root, context.workspace
-    names = [name for name in STAGES if name in _TABLES and (name != "decontaminate" or root.decontaminate)]
+    left_out = {"repeats"} if root.dedup.repeats is None else set()
+    left_out |= {"decontaminate"} if root.decontaminate is None else set()
+    names = [name for name in STAGES if name in _TABLES and name not in left_out]
     told = workspace.read_json("build.json")
     context.records = [
         StageRecord(**{**stage, "done": 0})

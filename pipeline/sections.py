@@ -231,6 +231,18 @@ class Classifier(Section):
         return self
 
 
+class Repeats(Section):
+    """Which lines, or runs of three sentences, go out of texts since other documents hold them too."""
+
+    unit: Literal["line", "three_sentences"] = Field(
+        "line", description="what is compared, by its words: CCNet's lines or C4's runs of three sentences"
+    )
+    max_documents: Count = Field(1, description="what more documents hold is cut")
+    keep: Literal["best", "none"] = Field(
+        "best", description="where it stays: in the best document that holds it, or nowhere"
+    )
+
+
 class Dedup(Section):
     """Which copies go: those with the same words, then those whose MinHash signatures agree."""
 
@@ -262,6 +274,9 @@ class Dedup(Section):
     increments: bool = Field(
         False, description="parts once decided stay as they are; new ones are compared with their stored keys"
     )
+    repeats: Repeats | None = Field(
+        None, description="last: lines or runs of sentences that several documents hold are cut out of texts"
+    )
 
     @model_validator(mode="after")
     def _bands_and_rows_together(self) -> Self:
@@ -270,6 +285,10 @@ class Dedup(Section):
         if self.increments and (self.scope == "source" or not self.keep_reference):
             raise ValueError(
                 "`increments` compares with all that is held: it needs `scope: global` and `keep_reference`"
+            )
+        if self.increments and self.repeats is not None:
+            raise ValueError(
+                "`increments` leaves decided parts as they are, and `repeats` counts lines over all parts: leave one out"
             )
         return self
 

@@ -19,6 +19,8 @@ _FUNCTIONS = {
     "linked_pages_part": "pipeline.extract.linked_pages:run_part",
     "sample_part": "pipeline.annotate.sample:run_part",
     "annotate_part": "pipeline.annotate.part:run_part",
+    "repeats_scan_part": "pipeline.dedup.repeats_part:scan_part",
+    "repeats_part": "pipeline.dedup.repeats_part:cut_part",
     "scan_part": "pipeline.decontaminate.part:scan_part",
     "decontaminate_part": "pipeline.decontaminate.part:decide_part",
     "tokenize_part": "pipeline.tokenize.part:run_part",

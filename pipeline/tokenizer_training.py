@@ -118,6 +118,8 @@ def _weights(mixture: Mixture | None, sizes: Mapping[str, int]) -> dict[str, Num
 
 def _tasks(recipe: Recipe, workspace: Workspace, source: str) -> list[Task]:
     names = ["documents", "annotations", "duplicates"]
+    if recipe.root.dedup.repeats is not None:
+        names.append("repeats")
     if recipe.root.decontaminate is not None:
         names.append("contamination")
     paths = {name: part_paths(workspace, name, source) for name in names}

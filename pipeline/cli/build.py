@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-STAGES = ["extract", "annotate", "dedup", "decontaminate", "tokenize", "mix"]
+STAGES = ["extract", "annotate", "dedup", "repeats", "decontaminate", "tokenize", "mix"]
 
 
 @click.command(

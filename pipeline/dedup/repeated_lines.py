@@ -1,115 +1,163 @@
-"""Lines, or runs of three sentences, that many documents share: menus, notices, boilerplate.
+"""Lines, or runs of three sentences, of texts: where they stand, and their texts without some of them.
 
-A span is removed wherever it stands once more documents than a limit hold it. So the result depends on no order,
-unlike "keep the first". Words decide: case and punctuation do not count, spans without words are never removed.
-Off by default: it cuts into texts.
+Words decide whether two are the same: case, punctuation and blanks do not count. Spans without words are never compared
+and never cut by themselves. Sources: CCNet's paragraph hashes (Wenzek et al. 2019, arXiv:1911.00359, section 3.1), C4's
+three-sentence spans (Raffel et al. 2020, arXiv:1910.10683, section 2.2).
 """
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text.buffers import Hashes, Offsets, TextBuffer, text_buffer
+from text.buffers import Bytes, Hashes, Offsets, TextBuffer, text_buffer
 from text.hashes import Q, fmix64
-from text.normalise import word_sums
+from text.normalise import normalise, word_sums
 
-Level = Literal["line", "three_sentences"]
+Unit = Literal["line", "three_sentences"]
+SENTENCES = 3
+
+CUTS = pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))
 
 _NEWLINE = 0x0A
 _IS_MARK = np.isin(np.arange(256), [ord(mark) for mark in ".!?"])
 _IS_SPACE = np.isin(np.arange(256), [ord(space) for space in " \t\r"])
+# Marks of scripts that put no space behind a sentence: ideographic full stop, also of half width; ! and ? of full width.
+_WIDE_MARKS = tuple(mark.encode() for mark in "\u3002\uff61\uff01\uff1f")
+
+Flags = npt.NDArray[np.bool_]
 
 
-class Spans(NamedTuple):
-    """Stretches of n texts that can be compared."""
+class Pieces(NamedTuple):
+    """m lines or sentences with words in them, text by text, in order."""
 
-    hashes: Hashes  # (m,)
+    hashes: Hashes  # (m,) of the words
     rows: npt.NDArray[np.int64]  # (m,) text of each, rising
-    starts: Offsets  # (m,) bytes in the buffer of the texts
+    starts: Offsets  # (m,) bytes from the beginning of the text
     ends: Offsets  # (m,)
 
 
-class Tally(NamedTuple):
-    """How many documents hold each span; tallies of parts add up to that of the whole."""
+class Spans(NamedTuple):
+    """k stretches that are compared: single lines, or three sentences in a row."""
 
-    hashes: Hashes  # (k,) rising
-    documents: npt.NDArray[np.int64]  # (k,)
+    hashes: Hashes  # (k,)
+    rows: npt.NDArray[np.int64]  # (k,) rising
+    first: npt.NDArray[np.int64]  # (k,) index of the first piece
+    last: npt.NDArray[np.int64]  # (k,) index of the last piece
 
 
-def find_spans(texts: pa.Array, level: Level) -> Spans:
-    """Find the spans of each text: its lines, or every three consecutive sentences.
+class Cut(NamedTuple):
+    """What goes out of n texts."""
 
-    A line ends after its newline; a sentence ends after `.`, `!` or `?` before a space, and at a newline.
+    ranges: pa.Array  # (n,) of CUTS: bytes of the text, rising and apart; null where nothing goes
+    spans: npt.NDArray[np.int64]  # (n,) spans that go
+    bytes: npt.NDArray[np.int64]  # (n,)
+    whole: Flags  # (n,) no word is left
+
+
+def find_pieces(texts: pa.Array, unit: Unit) -> Pieces:
+    """Find the lines or sentences of n texts.
+
+    A line ends after its newline. A sentence ends after `.`, `!` or `?` before a blank, after their wide forms
+    anywhere, and at a newline.
     """
     buffer = text_buffer(texts)
-    units, rows = _units(buffer, sentences=level == "three_sentences")
-    sums, counts = word_sums(units)
+    pieces, rows = _cut_up(buffer, sentences=unit != "line")
+    # Neither NFC nor lower case makes, moves or takes away a mark, a blank or a newline: both forms have the same pieces.
+    folded, _ = _cut_up(text_buffer(normalise(texts)), sentences=unit != "line")
+    if folded.rows != pieces.rows:
+        raise RuntimeError(f"{pieces.rows} pieces of the texts, {folded.rows} of their normal form")
+    sums, counts = word_sums(folded)
     worded = counts > 0
-    hashes, rows = sums[worded, 0], rows[worded]
-    starts, ends = units.starts[worded], units.ends[worded]
-    if level == "line":
-        return Spans(hashes, rows, starts, ends)
+    rows = rows[worded]
+    base = buffer.starts[rows]
+    return Pieces(sums[worded, 0], rows, pieces.starts[worded] - base, pieces.ends[worded] - base)
+
+
+def spans_of(pieces: Pieces, unit: Unit) -> Spans:
+    """Lines by themselves, or every three consecutive sentences of a text, those without words left aside."""
+    hashes, rows = pieces.hashes, pieces.rows
+    if unit == "line":
+        each = np.arange(len(hashes))
+        return Spans(hashes, rows, each, each)
     factor = np.uint64(Q)
     joined = fmix64((hashes[:-2] * factor + hashes[1:-1]) * factor + hashes[2:])
-    inside = rows[:-2] == rows[2:]
-    return Spans(joined[inside], rows[:-2][inside], starts[:-2][inside], ends[2:][inside])
+    first = np.flatnonzero(rows[:-2] == rows[2:])
+    return Spans(joined[first], rows[first], first, first + SENTENCES - 1)
 
 
-def tally(spans: Spans) -> Tally:
-    """Count documents, each once however often it holds a span."""
-    order = np.lexsort((spans.rows, spans.hashes))
-    hashes, rows = spans.hashes[order], spans.rows[order]
-    fresh = np.ones(len(order), bool)
-    fresh[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
-    return Tally(*np.unique(hashes[fresh], return_counts=True))
-
-
-def add_tallies(tallies: Sequence[Tally]) -> Tally:
-    """Add the counts of parts that share no document; in any order."""
-    if not tallies:
-        return Tally(np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    hashes, place = np.unique(np.concatenate([part.hashes for part in tallies]), return_inverse=True)
-    documents = np.zeros(len(hashes), np.int64)
-    np.add.at(documents, place, np.concatenate([part.documents for part in tallies]))
-    return Tally(hashes, documents)
-
-
-def repeated(counts: Tally, *, max_documents: int) -> Hashes:
-    """Spans that more than `max_documents` documents hold: (k,) rising."""
-    return counts.hashes[counts.documents > max_documents]
-
-
-def remove_spans(texts: pa.Array, spans: Spans, hashes: Hashes) -> tuple[pa.Array, npt.NDArray[np.int64]]:
-    """Cut spans out of texts.
+def plan_cut(pieces: Pieces, spans: Spans, chosen: Flags, size: int) -> Cut:
+    """Join chosen spans to ranges of bytes.
 
     Args:
-        texts: (n,) those the spans were found in.
-        spans: from `find_spans`.
-        hashes: rising, from `repeated`.
+        pieces: of `size` texts.
+        spans: made of them.
+        chosen: (k,) spans to cut.
+        size: number of texts.
+    """
+    rows, starts, ends = (
+        spans.rows[chosen],
+        pieces.starts[spans.first[chosen]],
+        pieces.ends[spans.last[chosen]],
+    )
+    fresh = np.ones(len(rows), bool)
+    fresh[1:] = (rows[1:] != rows[:-1]) | (starts[1:] > ends[:-1])
+    begin = np.flatnonzero(fresh)
+    # Starts rise inside a text, and so do ends.
+    starts, ends, owner = starts[begin], ends[np.append(begin[1:], len(rows))[: len(begin)] - 1], rows[begin]
+    number = np.bincount(owner, minlength=size)
+    borders = np.concatenate([[0], np.cumsum(number)])
+    ranges = pa.StructArray.from_arrays([pa.array(starts), pa.array(ends)], fields=list(CUTS.value_type))
+    empty = pa.array(number == 0)
+    offsets = pa.array(borders, pa.int32(), mask=np.append(number == 0, False))
+    depth = np.zeros(len(pieces.rows) + 1, np.int64)
+    np.add.at(depth, spans.first[chosen], 1)
+    np.add.at(depth, spans.last[chosen] + 1, -1)
+    left = np.bincount(pieces.rows[np.cumsum(depth[:-1]) == 0], minlength=size)
+    return Cut(
+        pa.ListArray.from_arrays(offsets, ranges, type=CUTS) if size else pa.nulls(0, CUTS),
+        np.bincount(rows, minlength=size),
+        np.bincount(owner, ends - starts, minlength=size).astype(np.int64),
+        np.asarray(~empty.to_numpy(zero_copy_only=False) & (left == 0)),
+    )
+
+
+def remove_ranges(texts: pa.Array, ranges: pa.Array) -> pa.Array:
+    """Cut ranges of bytes out of texts.
+
+    Args:
+        texts: (n,) strings.
+        ranges: (n,) of `CUTS`, from `plan_cut` over the same texts; null leaves a text as it is.
 
     Returns:
-        The texts as large_string, nulls null, and the bytes cut out of each: (n,).
+        (n,) large_string; null where the text is null.
     """
     buffer = text_buffer(texts)
-    if buffer.rows == 0:
-        return texts.cast(pa.large_string()), np.zeros(0, np.int64)
+    if buffer.rows == 0 or ranges.null_count == len(ranges):
+        return texts.cast(pa.large_string())
     base, stop = int(buffer.starts[0]), int(buffer.ends[-1])
-    cut = _contains(hashes, spans.hashes)
-    outside = _covered(spans.starts[cut] - base, spans.ends[cut] - base, stop - base)
+    flat = ranges.flatten()
+    counts = np.diff(_list_borders(ranges))
+    origin = np.repeat(buffer.starts - base, counts)
+    outside = _covered(
+        flat.field("start").to_numpy() + origin, flat.field("end").to_numpy() + origin, stop - base
+    )
     kept = _covered(buffer.starts - base, buffer.ends - base, stop - base) & ~outside
     before = np.concatenate([[0], np.cumsum(kept)])
     offsets = np.append(before[buffer.starts - base], before[-1])
-    sizes = before[buffer.ends - base] - before[buffer.starts - base]
     valid = pa.array(np.asarray(texts.is_valid())).buffers()[1] if texts.null_count else None
-    data = buffer.data[base:stop][kept]
-    buffers = [valid, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.large_string(), buffer.rows, buffers), buffer.sizes - sizes
+    buffers = [valid, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(buffer.data[base:stop][kept])]
+    return pa.Array.from_buffers(pa.large_string(), buffer.rows, buffers)
 
 
-def _units(texts: TextBuffer, *, sentences: bool) -> tuple[TextBuffer, npt.NDArray[np.int64]]:
+def _list_borders(ranges: pa.Array) -> Offsets:
+    """Borders of n lists in their flattened values: (n + 1,); a null holds none."""
+    lengths = ranges.value_lengths().fill_null(0).to_numpy()
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _cut_up(texts: TextBuffer, *, sentences: bool) -> tuple[TextBuffer, npt.NDArray[np.int64]]:
     """Cut texts into lines or sentences that touch; blanks after a mark begin the next sentence."""
     if texts.rows == 0:
         return texts, np.zeros(0, np.int64)
@@ -118,6 +166,8 @@ def _units(texts: TextBuffer, *, sentences: bool) -> tuple[TextBuffer, npt.NDArr
     ends = data == _NEWLINE
     if sentences:
         ends[:-1] |= _IS_MARK[data[:-1]] & _IS_SPACE[data[1:]]
+        for mark in _WIDE_MARKS:
+            ends |= _ends_of(data, mark)
     cuts = np.flatnonzero(ends) + base + 1
     starts = np.unique(np.concatenate([texts.starts, cuts]))
     starts = starts[starts < stop]
@@ -130,18 +180,18 @@ def _units(texts: TextBuffer, *, sentences: bool) -> tuple[TextBuffer, npt.NDArr
     return TextBuffer(texts.data, starts, finish), row
 
 
-def _covered(starts: Offsets, ends: Offsets, size: int) -> npt.NDArray[np.bool_]:
-    """Which of `size` bytes lie in a span."""
+def _ends_of(data: Bytes, mark: bytes) -> Flags:
+    """Last bytes of a mark of three bytes: (n,)."""
+    found = data == mark[2]
+    found[2:] &= (data[1:-1] == mark[1]) & (data[:-2] == mark[0])
+    found[:2] = False
+    return np.asarray(found)
+
+
+def _covered(starts: Offsets, ends: Offsets, size: int) -> Flags:
+    """Which of `size` bytes lie in a range; ranges may touch or overlap."""
     depth = np.zeros(size + 1, np.int32)
     np.add.at(depth, starts, 1)
     np.add.at(depth, ends, -1)
-    covered: npt.NDArray[np.bool_] = np.cumsum(depth[:-1]) > 0
+    covered: Flags = np.cumsum(depth[:-1]) > 0
     return covered
-
-
-def _contains(known: Hashes, asked: Hashes) -> npt.NDArray[np.bool_]:
-    if len(known) == 0:
-        return np.zeros(len(asked), bool)
-    at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    found: npt.NDArray[np.bool_] = known[at] == asked
-    return found

@@ -1,10 +1,11 @@
 """From the recipe's `dedup` section to bands and scheme."""
 
+from collections.abc import Container
 from dataclasses import replace
 
 from pipeline.dedup.bands import PRESETS, Bands
 from pipeline.dedup.scheme import Scheme
-from pipeline.sections import Dedup
+from pipeline.sections import Dedup, Root
 
 
 def minhash_bands(settings: Dedup) -> Bands | None:
@@ -27,6 +28,12 @@ def minhash_scheme(settings: Dedup) -> Scheme | None:
     )
 
 
+def source_order(root: Root, names: Container[str]) -> list[str]:
+    """Put sources in the order in which their copy stays: those of `priority`, then others of `names` as the recipe has them."""
+    first = root.dedup.priority or []
+    return [*first, *(name for name in root.sources if name in names and name not in first)]
+
+
 def describe_dedup(settings: Dedup) -> str:
     """One line for a plan: what is looked for, and the probability of finding it by similarity."""
     bands = minhash_bands(settings)
@@ -37,4 +44,14 @@ def describe_dedup(settings: Dedup) -> str:
     ]
     reach = "over all sources" if settings.scope == "global" else "within each source"
     held = f"; against what {settings.against} holds" if settings.against else ""
-    return f"{', '.join(levels) or 'nothing'}, {reach}{held}"
+    return f"{', '.join(levels) or 'nothing'}, {reach}{held}{_describe_repeats(settings)}"
+
+
+def _describe_repeats(settings: Dedup) -> str:
+    repeats = settings.repeats
+    if repeats is None:
+        return ""
+    what = "lines" if repeats.unit == "line" else "runs of three sentences"
+    held = f"more than {repeats.max_documents:,} document{'s' if repeats.max_documents > 1 else ''}"
+    stays = "stay in the best of them" if repeats.keep == "best" else "go out of all of them"
+    return f"; {what} that {held} hold{'' if repeats.max_documents > 1 else 's'} {stays}"

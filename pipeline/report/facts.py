@@ -20,6 +20,7 @@ from pipeline.workspace import Workspace, fingerprint
 TABLES = {
     "extract": "documents",
     "annotate": "annotations",
+    "repeats": "repeats",
     "dedup": "duplicates",
     "decontaminate": "contamination",
 }
