@@ -29,17 +29,25 @@ class MixtureDataset:
         path: the mixture file.
         verify: also read all shards and compare their SHA-256.
         dtype: of the arrays that come out; None for the stored type.
+        complete: all shards must be there; see `ShardSet`.
 
     Raises:
         MixtureError: the file or the shards are not what they should be.
     """
 
-    def __init__(self, path: Path, *, verify: bool = False, dtype: npt.DTypeLike | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        verify: bool = False,
+        dtype: npt.DTypeLike | None = None,
+        complete: bool = True,
+    ) -> None:
         self.path = path
         self.mixture = Mixture.read(path)
         self.dtype = np.dtype(self.mixture.dtype).newbyteorder("<") if dtype is None else np.dtype(dtype)
         self.sampler = self.mixture.sampler()
-        opened = self.mixture.open_shards(path)
+        opened = self.mixture.open_shards(path, complete=complete)
         self.shards = tuple(opened[name] for name in self.sampler.names)
         if verify:
             for shards in self.shards:

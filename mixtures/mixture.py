@@ -107,18 +107,19 @@ class Mixture:
             seed=self.seed,
         )
 
-    def open_shards(self, path: Path) -> dict[str, ShardSet]:
+    def open_shards(self, path: Path, *, complete: bool = True) -> dict[str, ShardSet]:
         """Open every source's shards and check that they are those the mixture was made for.
 
         Args:
             path: the mixture file, from which the folders are found.
+            complete: all shards must be there; see `ShardSet`.
 
         Raises:
             MixtureError: shards are missing, of another size, or not those that the mixture names.
         """
         opened = {}
         for source in self.sources:
-            shards = ShardSet(path.parent / source.folder)
+            shards = ShardSet(path.parent / source.folder, complete=complete)
             if shards.manifest.shards != source.shards:
                 raise MixtureError(
                     f"{path}: source `{source.name}`: {_changed_shard(source.shards, shards.manifest.shards)} in "
@@ -200,7 +201,7 @@ def build_mixture(
                 documents=chosen[source].manifest.documents,
                 windows=windows[source],
                 shards=chosen[source].manifest.shards,
-                validation_tokens=_validation_tokens(chosen[source].folder),
+                validation_tokens=_validation_tokens(chosen[source]),
             )
             for source, weight in solved.weights.items()
         ),
@@ -276,8 +277,9 @@ def _same_tokenizer(mixture: str, shards: Mapping[str, ShardSet]) -> None:
         raise MixtureError(f"mixture `{mixture}`: sources of different tokenizers cannot be mixed: {names}")
 
 
-def _validation_tokens(folder: Path) -> int:
-    return len(ShardSet(folder / VALIDATION)) if (folder / VALIDATION).is_dir() else 0
+def _validation_tokens(shards: ShardSet) -> int:
+    folder = shards.folder / VALIDATION
+    return len(ShardSet(folder, complete=shards.complete)) if folder.is_dir() else 0
 
 
 def _changed_shard(stored: tuple[ShardEntry, ...], found: tuple[ShardEntry, ...]) -> str:

@@ -27,13 +27,16 @@ class ShardSet:
 
     Args:
         folder: where `manifest.json` and the shards lie.
+        complete: all shards must be there; if not, one that is missing is missed when it is read. For a folder that
+            holds the manifest and only some shards, such as a copy of what one sample needs.
 
     Raises:
         MixtureError: the manifest is wrong, or a shard is missing or of another size than it states.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, complete: bool = True) -> None:
         self.folder = folder
+        self.complete = complete
         self.manifest = Manifest.read(folder)
         self._dtype = self.manifest.numpy_dtype
         self.starts = np.zeros(
@@ -41,7 +44,8 @@ class ShardSet:
         )  # first token of each shard, then the total
         np.cumsum([shard.tokens for shard in self.manifest.shards], out=self.starts[1:])
         self._views: OrderedDict[int, Tokens] = OrderedDict()
-        self._check_sizes()
+        if complete:
+            self._check_sizes()
 
     def __len__(self) -> int:
         """Tokens in all shards."""

@@ -19,8 +19,10 @@ from pipeline.pool import Job
 from pipeline.sections import Filter
 from pipeline.storage.globs import expand
 from pipeline.storage.paths import is_remote, local_path
+from pipeline.storage.publish import publish
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Task
+from pipeline.worker_files import worker_file
 from pipeline.workspace import PartState, fingerprint
 
 VERSION = 2
@@ -65,13 +67,15 @@ def _plans(
 ) -> list[PartPlan]:
     root = context.recipe.root
     scheme = asdict(found) if (found := minhash_scheme(root.dedup)) else None
+    given = context.recipe.language_model
+    language_model = None if given is None else worker_file(context.workspace, given)
     plans = []
     for name, parts in documents.items():
         source = root.sources[name]
         rules = root.filters[source.filter] if source.filter != "none" else None
         quality = models[rules.quality.model] if rules and rules.quality else None
         measures = {
-            "language_model": context.recipe.language_model,
+            "language_model": language_model,
             "language_engine": root.language_engine,
             "scheme": scheme,
             "sets": signals_needed(rules),
@@ -87,7 +91,7 @@ def _plans(
                 VERSION,
                 part.fingerprint,
                 part.more,
-                {**measures, "quality_model": quality[1] if quality else None},
+                {**measures, "language_model": given, "quality_model": quality[1] if quality else None},
                 context.language_model_digest,
             )
             own = fingerprint(measured, judged_by, root.seed, blocklist[1], cuts.get(name))
@@ -150,10 +154,11 @@ def _blocklist(context: Context, name: str, rules: Filter) -> _Blocklist:
     lists = [ListFile(_place(path, base), kind) for kind, paths in by_kind for path in paths]
     if not lists:
         return None, None
-    out = local_path(context.workspace.work("blocklists", f"{name}.bin"))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    build_blocklist(lists, out)
-    return str(out), sha256(out.read_bytes()).hexdigest()
+    out = context.workspace.work("blocklists", f"{name}.bin")
+    with publish(out) as temporary:
+        build_blocklist(lists, temporary)
+        digest = sha256(temporary.read_bytes()).hexdigest()
+    return out, digest
 
 
 def _place(path: str, base: str) -> str:

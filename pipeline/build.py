@@ -119,8 +119,11 @@ def _build(context: Context, last: str) -> Outcome:
 
 def _language_model_digest(recipe: Recipe) -> str:
     from classifiers.language import LanguageModel
+    from pipeline.storage.cache import local_copy
 
-    return LanguageModel.load(recipe.language_model, engine=recipe.root.language_engine).fingerprint
+    path = recipe.language_model
+    file = None if path is None else local_copy(path)
+    return LanguageModel.load(file, engine=recipe.root.language_engine).fingerprint
 
 
 def _run_stages(context: Context, last: str) -> Outcome:
@@ -142,11 +145,8 @@ def _run_stages(context: Context, last: str) -> Outcome:
     if "dedup" in wanted:
         from pipeline import dedup_stage
 
-        duplicates = note("dedup", lambda: dedup_stage.run(context, annotations))
-        survivors = duplicates
+        survivors = duplicates = note("dedup", lambda: dedup_stage.run(context, annotations))
     tables: tuple[str, ...] = ("documents", "annotations", "duplicates")
-    if "decontaminate" in wanted and context.recipe.root.decontaminate is not None:
-        from pipeline import decontaminate_stage
     if "repeats" in wanted:
         from pipeline import dedup_repeats
 
@@ -156,6 +156,8 @@ def _run_stages(context: Context, last: str) -> Outcome:
             given = tables
             survivors = note("repeats", lambda: dedup_repeats.run(context, duplicates, given))
             tables = (*tables, "repeats")
+    if "decontaminate" in wanted and context.recipe.root.decontaminate is not None:
+        from pipeline import decontaminate_stage
 
         before, seen = survivors, tables
         survivors = note("decontaminate", lambda: decontaminate_stage.run(context, before, seen))
@@ -224,10 +226,10 @@ def _ledger(context: Context, stages: dict[str, States]) -> Ledger:
     ledger = make_ledger(stages)
     if "dedup" in stages:
         ledger["dedup"] = context.workspace.read_json("duplicates", "summary.json")
-    for name, source in context.recipe.root.sources.items():
-        if source.index is not None or source.links is not None:
     if "repeats" in stages:
         ledger["repeats"] = context.workspace.read_json("repeats", "summary.json")
+    for name, source in context.recipe.root.sources.items():
+        if source.index is not None or source.links is not None:
             from pipeline.selected_parts import selection_counts
 
             ledger["sources"][name]["selection"] = selection_counts(context.recipe, context.workspace, name)

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from classifiers.language import LanguageModel
@@ -16,6 +17,7 @@ from pipeline.errors import CrawlmixError, UsageError, as_user_error
 from pipeline.extract.html import check_extractor, extractor_version
 from pipeline.extract_stage import plan_parts
 from pipeline.recipe import Recipe
+from pipeline.storage.cache import local_copy, local_folder
 from pipeline.storage.globs import expand
 from pipeline.storage.paths import is_remote, local_path
 from pipeline.tasks import Task
@@ -112,7 +114,7 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
             files = {task["file"]: task["size"] for task in tasks}
             sources.append(SourcePlan(name, source.format, len(files), len(tasks), sum(files.values())))
     engine = root.language_engine
-    model = attempt("language_model", lambda: LanguageModel.load(recipe.language_model, engine=engine))
+    model = attempt("language_model", lambda: LanguageModel.load(_local(recipe.language_model), engine=engine))
     for name, rules in root.filters.items():
         attempt(f"filters.{name}", lambda rules=rules: check_rules(rules))
     for name in used_classifiers(root):
@@ -163,4 +165,8 @@ def _check_classifier(recipe: Recipe, name: str) -> None:
     if path is None:
         training_sources(recipe.root, name)
     else:
-        load_model(recipe.base / path)
+        load_model(local_folder(recipe.located(path)))
+
+
+def _local(path: str | None) -> Path | None:
+    return None if path is None else local_copy(path)

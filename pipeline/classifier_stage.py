@@ -7,20 +7,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classifiers.fasttext_model import FastTextOptions
-from classifiers.model_file import load_model
+from classifiers.model_file import MODEL_FILE, load_model
 from classifiers.sampling import merge_samples
 from classifiers.train import TrainOptions, train_on_samples
 from pipeline.context import Context, PartPlan
 from pipeline.errors import CrawlmixError, as_user_error
 from pipeline.pool import Job
 from pipeline.sections import Classifier, Root
-from pipeline.storage.paths import local_path
-from pipeline.storage.publish import write_json
+from pipeline.storage.cache import local_folder
+from pipeline.storage.listing import remove
+from pipeline.storage.paths import join
+from pipeline.storage.publish import folder_to_write, write_json
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Task
+from pipeline.worker_files import worker_folder
 from pipeline.workspace import PartState, fingerprint
 
 VERSION = 1
+
+_NOTE = "inputs.json"  # what a model was trained on; written last
 
 States = dict[str, list[PartState]]
 Model = tuple[str, str]  # folder, fingerprint
@@ -66,8 +71,8 @@ def run(context: Context, documents: States) -> dict[str, Model]:
     for name in names:
         wanted = context.recipe.root.classifiers[name]
         if wanted.path is not None:
-            folder = str((context.recipe.base / wanted.path).resolve())
-            models[name] = folder, load_model(folder).fingerprint
+            folder = worker_folder(context.workspace, context.recipe.located(wanted.path), MODEL_FILE)
+            models[name] = folder, load_model(local_folder(folder)).fingerprint
         else:
             models[name] = _train(context, name, wanted, documents)
     record.parts = len(models)
@@ -112,9 +117,9 @@ def _train(context: Context, name: str, wanted: Classifier, documents: States) -
     everything = [plan for parts in plans.values() for plan in parts]
     trained_on = fingerprint(VERSION, asdict(options), classes, [plan.fingerprint for plan in everything])
     record.parts += 1
-    note = context.workspace.read_json("models", name, "inputs.json")
+    note = context.workspace.read_json("models", name, _NOTE)
     if note is not None and note["fingerprint"] == trained_on:
-        return folder, load_model(folder).fingerprint
+        return folder, load_model(local_folder(folder)).fingerprint
     context.make_files("samples", everything, record)
     limit = options.documents_per_class
     positives, negatives = (
@@ -122,20 +127,21 @@ def _train(context: Context, name: str, wanted: Classifier, documents: States) -
         for sources in classes
     )
     begun = time.process_time()
-    out = local_path(folder)
-    try:
-        train_on_samples(
-            positives, negatives, out, options, positive_sources=classes[0], negative_sources=classes[1]
-        )
-    except ValueError as error:
-        told = as_user_error(error)
-        if told is None:
-            raise
-        raise CrawlmixError(f"classifiers.{name}: {told}") from error
-    write_json(str(out / "inputs.json"), {"fingerprint": trained_on})
+    remove(join(folder, _NOTE))  # it vouches for the model, which is about to change
+    with folder_to_write(folder) as out:
+        try:
+            train_on_samples(
+                positives, negatives, out, options, positive_sources=classes[0], negative_sources=classes[1]
+            )
+        except ValueError as error:
+            told = as_user_error(error)
+            if told is None:
+                raise
+            raise CrawlmixError(f"classifiers.{name}: {told}") from error
+    write_json(join(folder, _NOTE), {"fingerprint": trained_on})
     record.done += 1
     record.cpu_seconds += time.process_time() - begun
-    return folder, load_model(folder).fingerprint
+    return folder, load_model(local_folder(folder)).fingerprint
 
 
 def _read(plan: PartPlan) -> pa.Table:

@@ -3,27 +3,26 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mixtures.errors import MixtureError
-from mixtures.manifest import Manifest
 from mixtures.mixture import Mixture
 from mixtures.plan import Plan, mixture_spec, plan_mixture, plan_spec
 from pipeline.errors import UsageError
+from pipeline.mixture_files import read_manifest, read_mixture
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.sections import Mixture as MixtureSection
 from pipeline.storage.listing import list_dir
-from pipeline.storage.paths import local_path
+from pipeline.storage.paths import is_remote, join, local_path
 from pipeline.workspace import Workspace
 
 _FORMS = ("weight", "epochs")
 
 
 def plan_all(
-    source: Path | None,
+    source: str | None,
     *,
     workspace: str | None = None,
     name: str | None = None,
@@ -63,22 +62,22 @@ def plan_all(
     ]
 
 
-def _files(source: Path | None) -> list[Mixture] | None:
+def _files(source: str | None) -> list[Mixture] | None:
     """Mixture files behind a path; None if it states mixtures in another form."""
     if source is None:
         return None
-    if source.is_dir():
-        workspace = Workspace(str(source))
-        found = [
-            local_path(workspace.path("mixtures", file)) for file in list_dir(workspace.path("mixtures"))
-        ]
-        if not found:
-            raise UsageError(f"{source}: no mixtures in this folder; `crawlmix build` makes them")
-        return [Mixture.read(path) for path in found]
-    return [Mixture.read(source)] if source.suffix == ".json" else None
+    if source.endswith(".json"):
+        return [read_mixture(source)]
+    if not is_remote(source) and not local_path(source).is_dir():
+        return None
+    folder = join(source, "mixtures")
+    found = [read_mixture(join(folder, file)) for file in list_dir(folder)]
+    if not found:
+        raise UsageError(f"{source}: no mixtures in this folder; `crawlmix build` makes them")
+    return found
 
 
-def _specs(source: Path | None, workspace: str | None) -> list[dict[str, Any]]:
+def _specs(source: str | None, workspace: str | None) -> list[dict[str, Any]]:
     mixtures = _files(source)
     if mixtures is not None:
         return [mixture_spec(mixture) for mixture in mixtures]
@@ -104,7 +103,7 @@ def _specs(source: Path | None, workspace: str | None) -> list[dict[str, Any]]:
 def _recipe_spec(recipe: Recipe, name: str, wanted: MixtureSection, workspace: str) -> dict[str, Any]:
     sources: dict[str, dict[str, Any]] = {}
     for source in wanted.sources:
-        manifest = Manifest.read(local_path(Workspace(workspace).path("shards", source)))
+        manifest = read_manifest(Workspace(workspace).path("shards", source))
         if not manifest.tokens:
             raise MixtureError(
                 f"{workspace}: source `{source}` has no tokens; leave it out of mixture `{name}`"
@@ -119,9 +118,10 @@ def _recipe_spec(recipe: Recipe, name: str, wanted: MixtureSection, workspace: s
     return spec | ({} if wanted.tokens is None else {"tokens": wanted.tokens}) | {"sources": sources}
 
 
-def _read(path: Path | None) -> dict[str, Any]:
+def _read(path: str | None) -> dict[str, Any]:
     try:
-        text = (path or files("mixtures").joinpath("gpt3.yaml")).read_text(encoding="utf-8")
+        table = files("mixtures").joinpath("gpt3.yaml") if path is None else local_path(path)
+        text = table.read_text(encoding="utf-8")
         spec = yaml.safe_load(text)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
@@ -132,7 +132,7 @@ def _read(path: Path | None) -> dict[str, Any]:
     return spec
 
 
-def _choose(source: Path | None, found: Mapping[str, Any], name: str | None) -> list[Any]:
+def _choose(source: str | None, found: Mapping[str, Any], name: str | None) -> list[Any]:
     if name is None:
         return list(found.values())
     if name not in found:
@@ -141,7 +141,7 @@ def _choose(source: Path | None, found: Mapping[str, Any], name: str | None) -> 
 
 
 def _changed(
-    source: Path | None, spec: dict[str, Any], changes: Mapping[str, Mapping[str, str]], tokens: int | None
+    source: str | None, spec: dict[str, Any], changes: Mapping[str, Mapping[str, str]], tokens: int | None
 ) -> dict[str, Any]:
     """The spec with other weights, epochs and size; a source has one of the two forms."""
     sources = dict(spec.get("sources") or {})

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import UsageError
 from pipeline.sections import Root
+from pipeline.storage.paths import is_remote, local_path
 
 _MAX_RECIPE_BYTES = 4 << 20
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -57,15 +58,19 @@ class Recipe:
 
     @property
     def tokenizer(self) -> str:
-        """`gpt2`, or the path of a tokenizer.json."""
+        """`gpt2`, or the path or URL of a tokenizer.json."""
         given = self.root.tokenizer
-        return given if given == "gpt2" else str((self.base / given).resolve())
+        return given if given == "gpt2" else self.located(given)
 
     @property
     def language_model(self) -> str | None:
-        """Path of the language model, or None for the default one."""
+        """Path or URL of the language model, or None for the default one."""
         given = self.root.language_model
-        return None if given is None else str((self.base / given).resolve())
+        return None if given is None else self.located(given)
+
+    def located(self, given: str) -> str:
+        """Where a path of the recipe leads: relative ones start at its folder, URLs stay."""
+        return given if is_remote(given) else str((self.base / local_path(given)).resolve())
 
 
 class _Loader(yaml.SafeLoader):

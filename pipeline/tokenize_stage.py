@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from mixtures.mixture import VALIDATION
 from pipeline.annotate.trained_text import text_edits
@@ -10,11 +9,11 @@ from pipeline.context import Context, PartPlan, StageRecord
 from pipeline.exclusions import Exclusions
 from pipeline.pool import Job
 from pipeline.storage.listing import list_dir, remove
-from pipeline.storage.paths import local_path
 from pipeline.tasks import Task
 from pipeline.tokenize.assemble import assemble
 from pipeline.tokenize.shard_plan import plan_shards
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
+from pipeline.worker_files import worker_file
 from pipeline.workspace import PartState, fingerprint
 from pipeline.workspace_tokenizer import keep_tokenizer
 
@@ -47,6 +46,7 @@ def run(
     record, start = context.begin("tokenize")
     tokenizer = tokenizer or context.recipe.tokenizer
     loaded = load_tokenizer(tokenizer)
+    everywhere = tokenizer if tokenizer == "gpt2" else worker_file(context.workspace, tokenizer)
     plans = []
     for name, parts in survivors.items():
         edits = asdict(text_edits(context.recipe.root, name))
@@ -63,7 +63,7 @@ def run(
                 else None,
                 "stem": stem,
                 "output": f"{stem}.json",
-                "tokenizer": tokenizer,
+                "tokenizer": everywhere,
                 "fingerprint": own,
             }
             plans.append(PartPlan(name, index, task["output"], own, Job(task)))
@@ -77,9 +77,7 @@ def run(
     context.make_files("tokenize", plans, record)
     keep_tokenizer(context.workspace, tokenizer)
     for name, parts in survivors.items():
-        stems = [
-            local_path(context.workspace.work("tokens", name, f"part-{i:05d}")) for i in range(len(parts))
-        ]
+        stems = [context.workspace.work("tokens", name, f"part-{i:05d}") for i in range(len(parts))]
         _write_shards(context, name, stems, loaded, record, exclusions.ids(name))
     record.seconds = time.monotonic() - start
 
@@ -87,7 +85,7 @@ def run(
 def _write_shards(
     context: Context,
     name: str,
-    stems: list[Path],
+    stems: list[str],
     tokenizer: Tokenizer,
     record: StageRecord,
     excluded: frozenset[str],
@@ -95,7 +93,7 @@ def _write_shards(
     settings = context.recipe.root.shards
     plan = plan_shards(
         name,
-        local_path(context.workspace.path("shards", name)),
+        context.workspace.path("shards", name),
         stems,
         tokenizer,
         shard_tokens=settings.tokens,

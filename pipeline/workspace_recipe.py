@@ -1,8 +1,10 @@
 """The recipe that a workspace was built from, read back from the workspace itself."""
 
+from pathlib import Path
+
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe, parse_recipe
-from pipeline.storage.paths import local_path
+from pipeline.storage.paths import is_remote, local_path
 from pipeline.storage.reading import exists
 from pipeline.workspace import Workspace
 
@@ -16,4 +18,5 @@ def workspace_recipe(workspace: Workspace) -> Recipe:
     text = workspace.read_text("recipe.yaml") if exists(workspace.path("build.json")) else None
     if text is None:
         raise UsageError(f"{workspace.root}: no workspace here; `crawlmix build` fills one")
-    return parse_recipe(text, base=local_path(workspace.root), file=workspace.path("recipe.yaml"))
+    base = Path.cwd() if is_remote(workspace.root) else local_path(workspace.root)
+    return parse_recipe(text, base=base, file=workspace.path("recipe.yaml"))

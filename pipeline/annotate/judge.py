@@ -1,7 +1,6 @@
 """From measured columns to fates: the rules of a filter, in order. Needs no text."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from pipeline.annotate.rules import DECISIONS, Rule, apply_rules, preset_rules, 
 from pipeline.annotate.url_rules import UrlRules, judge_urls
 from pipeline.errors import UsageError
 from pipeline.sections import Filter
+from pipeline.storage.cache import local_copy
 
 
 def signal_rules(settings: Filter) -> tuple[Rule, ...]:
@@ -125,7 +125,7 @@ def _urls(table: pa.Table, settings: Filter, blocklist: str | None) -> pa.Record
     urls = settings.urls
     assert urls is not None
     rules = UrlRules(
-        blocklist=Path(blocklist) if blocklist else None,
+        blocklist=local_copy(blocklist) if blocklist else None,
         words=tuple(urls.words),
         soft_words=tuple(urls.soft_words),
         min_soft_words=urls.min_soft_words,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from pipeline.annotate.pii import mask_pii
 from pipeline.annotate.signals import compute_signals
 from pipeline.dedup.scheme import Scheme
 from pipeline.dedup.signature import signatures
+from pipeline.storage.cache import local_copy, local_folder
 from text.normalise import text_hashes
 
 BASE = (
@@ -72,12 +72,12 @@ def measure(texts: pa.Array, what: Measures) -> pa.RecordBatch:
 
 @lru_cache(maxsize=2)
 def _language_model(path: str | None, engine: Literal["fasttext", "cld2"]) -> LanguageModel:
-    return LanguageModel.load(path, engine=engine)
+    return LanguageModel.load(None if path is None else local_copy(path), engine=engine)
 
 
 @lru_cache(maxsize=2)
 def _quality_model(folder: str) -> QualityModel:
-    return load_model(Path(folder))
+    return load_model(local_folder(folder))
 
 
 def _signature_column(texts: pa.Array, scheme: Scheme | None) -> pa.Array:

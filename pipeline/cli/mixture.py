@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-_FILE = click.Path(path_type=Path)
+from pipeline.cli.mixture_file import MIXTURE_FILE
 
 
 @click.group("mixture")
@@ -14,7 +14,7 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.argument("mixture", type=_FILE, required=False)
+@click.argument("mixture", required=False)
 @click.option(
     "--workspace", "-w", help="With a recipe: the folder of its build, whose shards have the sizes."
 )
@@ -30,7 +30,7 @@ def command() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def plan(
-    mixture: Path | None,
+    mixture: str | None,
     workspace: str | None,
     name: str | None,
     tokens: str | None,
@@ -82,7 +82,7 @@ def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
 
 
 @command.command("verify")
-@click.argument("mixture", type=_FILE)
+@click.argument("mixture", type=MIXTURE_FILE)
 @click.option("--no-checksums", is_flag=True, help="Do not read the shards to compare their SHA-256.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def verify(mixture: Path, no_checksums: bool, as_json: bool) -> None:

@@ -14,7 +14,6 @@ A folder of plain arrays, memory-mapped, named after its fingerprint, with `inde
 An n-gram's number is its place among the keys of its n plus the number of keys of all smaller n.
 """
 
-import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +26,8 @@ import pyarrow.parquet as pq
 
 from pipeline.decontaminate.bitmap import Bitmap
 from pipeline.errors import CrawlmixError
-from pipeline.storage.paths import is_remote, join, local_path
+from pipeline.storage.cache import local_folder
+from pipeline.storage.paths import join, local_path
 from pipeline.storage.reading import open_input, read_bytes
 from text.buffers import Bytes, Hashes
 from text.words import WordRule
@@ -101,7 +101,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Index:
-    """An open index; arrays are memory-mapped where they lie on a local disk."""
+    """An open index; arrays are memory-mapped, of a remote folder in a copy."""
 
     folder: str
     fingerprint: str
@@ -196,11 +196,12 @@ class Index:
 
 
 def open_index(folder: str) -> Index:
-    """Open a folder that `build_index` wrote.
+    """Open a folder that `build_index` wrote; a remote one is copied to this machine once.
 
     Raises:
         CrawlmixError: it is no index, of another version, or damaged.
     """
+    folder = str(local_folder(folder))
     place = join(folder, "index.json")
     try:
         metadata: dict[str, Any] = json.loads(read_bytes(place, MAX_METADATA_BYTES))
@@ -264,11 +265,8 @@ def group_sizes(sizes: list[int]) -> dict[int, list[int]]:
 def _load(folder: str, name: str) -> Any:
     place = join(folder, name)
     try:
-        if not is_remote(place):
-            mapped = np.load(local_path(place), mmap_mode="r", allow_pickle=False)
-            return mapped.view(np.ndarray)  # subclasses cost microseconds at each slice
-        with open_input(place) as stream:
-            return np.load(io.BytesIO(stream.read()), allow_pickle=False)
+        mapped = np.load(local_path(place), mmap_mode="r", allow_pickle=False)
+        return mapped.view(np.ndarray)  # subclasses cost microseconds at each slice
     except (ValueError, OSError, EOFError) as error:
         raise CrawlmixError(
             f"{place}: is damaged ({error}); delete the folder and it is built again"

@@ -8,20 +8,19 @@ from typing import Any
 
 import yaml
 
-from mixtures.mixture import Mixture
 from mixtures.plan import plan_mixture
 from pipeline.errors import CrawlmixError, UsageError
+from pipeline.mixture_files import read_mixture
 from pipeline.sections import Root
 from pipeline.storage.listing import list_dir
-from pipeline.storage.paths import is_remote, local_path
 from pipeline.workspace import Workspace, fingerprint
 
 # The table that each judging stage writes.
 TABLES = {
     "extract": "documents",
     "annotate": "annotations",
-    "repeats": "repeats",
     "dedup": "duplicates",
+    "repeats": "repeats",
     "decontaminate": "contamination",
 }
 _TOKEN_BYTES = {"uint16": 2, "int32": 4}
@@ -153,11 +152,9 @@ def _shards(workspace: Workspace, sources: list[str]) -> dict[str, dict[str, Any
 
 
 def _mixtures(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    if is_remote(workspace.root):
-        return {}  # token shards and mixtures are made on local disks
     plans = {}
     for file in list_dir(workspace.path("mixtures")):
         if file.endswith(".json"):
-            mixture = Mixture.read(local_path(workspace.path("mixtures", file)))
+            mixture = read_mixture(workspace.path("mixtures", file))
             plans[mixture.name] = json.loads(json.dumps(plan_mixture(mixture).to_dict()))
     return plans

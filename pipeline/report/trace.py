@@ -1,7 +1,6 @@
 """The documents, characters, URLs and archive offsets behind a training sample."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +10,8 @@ from mixtures.dataset import MixtureDataset
 from mixtures.shards import ShardSet
 from mixtures.trace import TracedDocument, trace
 from pipeline.errors import UsageError
-from pipeline.storage.paths import is_remote, local_path
+from pipeline.mixture_files import local_sample
+from pipeline.storage.paths import is_remote
 from pipeline.storage.reading import exists, open_input
 from pipeline.tokenize.token_bytes import TokenBytes, token_bytes
 from pipeline.workspace import Workspace
@@ -28,26 +28,22 @@ def trace_sample(root: str, mixture: str, sample: int) -> dict[str, Any]:
 
     Args:
         root: the workspace.
-        mixture: name of a mixture in it, or the path of a mixture file.
+        mixture: name of a mixture in it, or the path or URL of a mixture file.
         sample: number of the sample, from 0.
 
     Raises:
         UsageError: no such workspace or mixture.
         MixtureError: the sample or the shards are not there.
     """
-    if is_remote(root):
-        raise UsageError(
-            f"{root}: trace reads local workspaces; copy shards/, mixtures/ and documents/ first"
-        )
     workspace = Workspace(root)
-    path = local_path(workspace.path("mixtures", f"{mixture}.json"))
-    if not path.is_file():
-        path = Path(mixture)
-    if not path.is_file():
+    place = mixture
+    if not mixture.endswith(".json") and exists(named := workspace.path("mixtures", f"{mixture}.json")):
+        place = named
+    elif not exists(mixture):
         raise UsageError(
             f"{root}: no mixture `{mixture}`; `crawlmix status {root}` lists those that are there"
         )
-    dataset = MixtureDataset(path)
+    dataset = MixtureDataset(local_sample(place, sample), complete=not is_remote(place))
     found = trace(dataset, sample)
     shards = dataset.shards[found.place.source]
     words = _words(workspace, dataset)
@@ -58,7 +54,7 @@ def trace_sample(root: str, mixture: str, sample: int) -> dict[str, Any]:
         told |= _document(table, stretch) if exists(table) else {}
         documents.append(told)
     return {
-        "mixture": str(path),
+        "mixture": place,
         "sample": sample,
         "source": found.source,
         "place": found.place._asdict(),

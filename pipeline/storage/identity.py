@@ -1,20 +1,30 @@
 """Whether a file is still the file that was read: its size and a tag that changes with its bytes."""
 
 import os
+import time
 from stat import S_ISREG
 
-from pipeline.storage.paths import is_remote, local_path
+from pipeline.storage.paths import OBJECT_STORES, is_remote, local_path, scheme
 from pipeline.storage.reading import open_input, size
+from pipeline.storage.retry import DEFAULT, NetworkPolicy, Sleep
 
 
-def identity(url: str) -> tuple[int, str]:
-    """Return a file's bytes as stored, and a tag: size and time of change, or the size alone of a remote file.
+def identity(url: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> tuple[int, str]:
+    """Return a file's bytes as stored, and a tag.
+
+    The tag holds the size and, of a local file, the time of its change; of an object, what its store calls this state
+    of it (ETag or generation). Over http it is the size alone: mirrors of one file differ in all else.
 
     Raises:
         UsageError: as `open_input` does.
     """
+    if scheme(url) in OBJECT_STORES:
+        from pipeline.storage.objects import ObjectStore
+
+        found = ObjectStore(url, policy, sleep).stat(url)
+        return found.size, f"{found.size}-{found.tag}"
     if is_remote(url):
-        remote = size(url)
+        remote = size(url, policy, sleep)
         return remote, str(remote)
     try:
         status = local_path(url).stat()

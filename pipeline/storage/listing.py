@@ -2,11 +2,21 @@
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.storage.paths import HTTP, is_remote, local_path, scheme, shown
 from pipeline.storage.publish import is_temp
 from pipeline.storage.retry import DEFAULT, NetworkPolicy, Sleep
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a folder, by its name in it."""
+
+    name: str
+    size: int  # bytes
+    tag: str  # changes when the bytes do: ETag or generation, or the time of change of a local file
 
 
 def list_dir(folder: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> list[str]:
@@ -28,6 +38,23 @@ def list_dir(folder: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.s
     from pipeline.storage.objects import ObjectStore
 
     return ObjectStore(folder, policy, sleep).list_dir(folder)
+
+
+def list_files(folder: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> list[StoredFile]:
+    """Return the files directly in `folder` with their sizes, by name; by one listing, as `list_dir`."""
+    if not is_remote(folder):
+        found = []
+        for name in list_dir(folder):
+            with suppress(FileNotFoundError):
+                path = local_path(folder) / name
+                if path.is_file():
+                    status = path.stat()
+                    found.append(StoredFile(name, status.st_size, str(status.st_mtime_ns)))
+        return found
+    _refuse_http(folder, "listing")
+    from pipeline.storage.objects import ObjectStore
+
+    return ObjectStore(folder, policy, sleep).list_files(folder)
 
 
 def remove(url: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from pipeline.errors import CrawlmixError, UsageError
-from pipeline.storage.paths import bucket_and_key, scheme
+from pipeline.storage.listing import StoredFile
+from pipeline.storage.paths import bucket_and_key, name, scheme
 from pipeline.storage.retry import (
     DEFAULT,
     TRANSIENT_STATUSES,
@@ -77,15 +78,38 @@ class ObjectStore:
         found = self.run(lambda fs: fs.glob(_key(pattern), detail=True), pattern)
         return sorted(self._url(entry["name"]) for entry in found.values() if entry["type"] == "file")
 
+    def stat(self, url: str) -> StoredFile:
+        """Return size and state of an object.
+
+        Raises:
+            UsageError: there is none, or it is a folder.
+        """
+        info = self.run(lambda fs: fs.info(_key(url)), url)
+        if info["type"] != "file":
+            raise UsageError(f"{url}: is a folder; name an object")
+        return StoredFile(name(url), int(info["size"]), _state(info))
+
     def list_dir(self, folder: str) -> list[str]:
         """Return the names directly below `folder`, sorted; none if it holds nothing."""
+        return sorted(self._entries(folder))
+
+    def list_files(self, folder: str) -> list[StoredFile]:
+        """Return the objects directly below `folder`, by name."""
+        found = sorted(self._entries(folder).items())
+        return [
+            StoredFile(name, int(info["size"]), _state(info))
+            for name, info in found
+            if info["type"] == "file"
+        ]
+
+    def _entries(self, folder: str) -> dict[str, dict[str, Any]]:
         path = _key(folder).rstrip("/")
         try:
             entries = self.run(lambda fs: fs.ls(path, detail=True), folder)
         except NoObjectError:
-            return []
-        names = {entry["name"].rstrip("/").removeprefix(path).lstrip("/") for entry in entries}
-        return sorted(name for name in names if name)
+            return {}
+        named = {entry["name"].rstrip("/").removeprefix(path).lstrip("/"): entry for entry in entries}
+        return {name: entry for name, entry in named.items() if name}
 
     def put(self, local: Path, url: str) -> None:
         """Store a local file at `url`; the object appears whole or not at all."""
@@ -235,6 +259,11 @@ async def _s3_range(fs: Any, request: dict[str, str], received: list[bytes]) -> 
     async with body:  # what it enters differs between versions of aiobotocore, so `body` itself is read
         while chunk := await body.read(256 << 10):
             received.append(chunk)
+
+
+def _state(info: dict[str, Any]) -> str:
+    """What the store calls this state of an object."""
+    return str(info.get("generation") or info.get("ETag") or info.get("etag") or "").strip('"')
 
 
 def _key(url: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CrawlmixError
-from pipeline.storage.paths import is_remote, local_path, name, shown
+from pipeline.storage.paths import is_remote, join, local_path, name, shown
 from pipeline.storage.retry import DEFAULT, NetworkPolicy, Sleep
 
 _SUFFIX = ".tmp"
@@ -105,16 +105,39 @@ def is_temp(file_name: str) -> bool:
 
 @contextmanager
 def _uploaded(final: str, policy: NetworkPolicy, sleep: Sleep) -> Iterator[Path]:
-    import tempfile
-
     from pipeline.storage.objects import ObjectStore
+    from pipeline.storage.scratch import scratch_folder, scratch_root
 
     store = ObjectStore(final, policy, sleep)
-    scratch = Path(tempfile.gettempdir())
-    with _explained(scratch, only=_DISK_FAULTS), tempfile.TemporaryDirectory(prefix="crawlmix-") as folder:
-        temp = Path(folder) / name(final)
+    with _explained(scratch_root(), only=_DISK_FAULTS), scratch_folder() as folder:
+        temp = folder / name(final)
         yield temp
         store.put(temp, final)
+
+
+@contextmanager
+def folder_to_write(final: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> Iterator[Path]:
+    """Yield a local folder for writers of several files: `final` itself, or one whose files are then stored there.
+
+    On object stores nothing is stored when the block ends with an error, but otherwise one file after the other: say
+    that all are there by a file that is published afterwards.
+    """
+    if not is_remote(final):
+        yield local_path(final)
+        return
+    from pipeline.storage.scratch import scratch_folder, scratch_root
+
+    with _explained(scratch_root(), only=_DISK_FAULTS), scratch_folder() as folder:
+        yield folder
+        for path in sorted(folder.iterdir()):
+            upload(path, join(final, path.name), policy, sleep)
+
+
+def upload(local: Path, final: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep) -> None:
+    """Store a finished local file at `final` on an object store; raises as `publish` does."""
+    from pipeline.storage.objects import ObjectStore
+
+    ObjectStore(final, policy, sleep).put(local, final)
 
 
 @contextmanager

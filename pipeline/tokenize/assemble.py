@@ -1,7 +1,7 @@
 """Cuts shards from the parts of a source, laid end to end; who encoded which part cannot be seen in them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +20,12 @@ from mixtures.shard_writer import (
     make_manifest,
     publish_manifest,
     shard_name,
-    withdraw_manifest,
 )
+from pipeline.storage.listing import list_dir, list_files, remove
+from pipeline.storage.paths import is_remote, join, local_path
+from pipeline.storage.publish import upload, write_text
+from pipeline.storage.reading import exists, open_input, read_bytes
+from pipeline.storage.scratch import scratch_folder
 from pipeline.tokenize.shard_plan import Plan, ShardTask, kept_rows
 
 # Row k of a shard's table is its k-th document (sequence k of the `.idx`).
@@ -50,7 +54,7 @@ class Assembled(NamedTuple):
 
 def assemble(plan: Plan) -> Assembled:
     """Bring the shards of a plan in place, one after the other, and the manifests; what is there already stays."""
-    entries = [find_shard(plan, task) for task in plan.tasks]
+    entries = find_shards(plan)
     if None not in entries and _published(plan, manifests := _manifests(plan, entries)):
         return Assembled(manifests, 0, changed=False)
     begin(plan)
@@ -59,25 +63,46 @@ def assemble(plan: Plan) -> Assembled:
     return Assembled(finish(plan, made), written, changed=True)
 
 
-def find_shard(plan: Plan, task: ShardTask) -> ShardEntry | None:
-    """Read the manifest's line of a shard that is there, whole and of this very task; None if it is not."""
-    binary = Path(task.folder) / f"{shard_name(task.index)}.bin"
+def find_shards(plan: Plan) -> list[ShardEntry | None]:
+    """Read the manifest's line of each shard that is there, whole and of its very task; None where it is not."""
+    sizes = {
+        folder: {file.name: file.size for file in list_files(folder)}
+        for folder in sorted({task.folder for task in plan.tasks})
+    }
+    return [_find_shard(plan, task, sizes[task.folder]) for task in plan.tasks]
+
+
+def _find_shard(plan: Plan, task: ShardTask, sizes: Mapping[str, int]) -> ShardEntry | None:
+    binary = Path(f"{shard_name(task.index)}.bin")
+    if documents_path(binary).name not in sizes:
+        return None
     try:
-        about = json.loads((pq.read_metadata(documents_path(binary)).metadata or {})[_STATE])
+        with open_input(join(task.folder, documents_path(binary).name)) as stream:
+            about = json.loads((pq.read_metadata(pa.PythonFile(stream)).metadata or {})[_STATE])
         entry = ShardEntry(**about["entry"])
-        size = entry.tokens * token_dtype(plan.tokenizer.vocabulary_size).itemsize
-        sizes = (binary.stat().st_size, binary.with_suffix(".idx").stat().st_size)
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
-        return None  # missing, cut or of an older release
-    there = about["fingerprint"] == task.fingerprint and sizes == (size, index_size(entry.documents))
+        return None  # cut, or of an older release
+    size = entry.tokens * token_dtype(plan.tokenizer.vocabulary_size).itemsize
+    found = (sizes.get(binary.name), sizes.get(binary.with_suffix(".idx").name))
+    there = about["fingerprint"] == task.fingerprint and found == (size, index_size(entry.documents))
     return entry if there else None
 
 
 def write_shard(plan: Plan, task: ShardTask) -> ShardEntry:
     """Write one shard with its index and documents table; tasks may run anywhere, in any order."""
-    folder = Path(task.folder)
+    binary = Path(f"{shard_name(task.index)}.bin")
     # The table vouches for the other two, which are about to change.
-    documents_path(folder / f"{shard_name(task.index)}.bin").unlink(missing_ok=True)
+    remove(join(task.folder, documents_path(binary).name))
+    if not is_remote(task.folder):
+        return _write_shard(plan, task, local_path(task.folder))
+    with scratch_folder() as folder:
+        entry = _write_shard(plan, task, folder)
+        for file in (binary, binary.with_suffix(".idx"), documents_path(binary)):
+            upload(folder / file, join(task.folder, file.name))
+    return entry
+
+
+def _write_shard(plan: Plan, task: ShardTask, folder: Path) -> ShardEntry:
     shard = ShardFile(
         folder, task.index, dtype=token_dtype(plan.tokenizer.vocabulary_size), eos_id=plan.tokenizer.eos_id
     )
@@ -85,12 +110,13 @@ def write_shard(plan: Plan, task: ShardTask) -> ShardEntry:
     tables: list[pa.Table] = []
     try:
         for part, rows in kept_rows(plan, task):
-            tokens, ends = part.tokens(), np.cumsum(part.lengths)
-            for first, end in _runs(rows, ends):
-                begin = int(ends[first - 1]) if first else 0
-                shard.write(tokens[begin : int(ends[end - 1])], part.lengths[first:end])
+            ends = np.cumsum(part.lengths)
+            with part.tokens() as tokens:
+                for first, end in _runs(rows, ends):
+                    begin = int(ends[first - 1]) if first else 0
+                    shard.write(tokens(begin, int(ends[end - 1])), part.lengths[first:end])
             kept = part.table.select(names).take(pa.array(rows))
-            tables.append(kept.append_column("part", pa.array([part.stem.name] * len(kept), pa.string())))
+            tables.append(kept.append_column("part", pa.array([part.name] * len(kept), pa.string())))
     except BaseException:
         shard.abort()
         raise
@@ -107,9 +133,9 @@ def write_shard(plan: Plan, task: ShardTask) -> ShardEntry:
 
 
 def begin(plan: Plan) -> None:
-    """Take the old manifests away before the first shard of a plan is written."""
-    for folder in (plan.folder, plan.folder / VALIDATION):
-        withdraw_manifest(folder)
+    """Take the old manifests away before the first shard of a plan is written: none names files being replaced."""
+    for folder in (plan.folder, join(plan.folder, VALIDATION)):
+        remove(join(folder, MANIFEST))
 
 
 def finish(plan: Plan, entries: Sequence[ShardEntry]) -> dict[str, Manifest]:
@@ -118,15 +144,28 @@ def finish(plan: Plan, entries: Sequence[ShardEntry]) -> dict[str, Manifest]:
     Left-overs of earlier builds are removed. Without held-out documents there is no validation folder.
     """
     manifests = _manifests(plan, entries)
-    publish_manifest(plan.folder, manifests["train"])
-    folder = plan.folder / VALIDATION
+    _publish(plan.folder, manifests["train"])
+    folder = join(plan.folder, VALIDATION)
     if VALIDATION in manifests:
-        publish_manifest(folder, manifests[VALIDATION])
-    elif folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            path.unlink()
-        folder.rmdir()
+        _publish(folder, manifests[VALIDATION])
+    else:
+        for file in list_dir(folder):
+            remove(join(folder, file))
+        if not is_remote(folder) and local_path(folder).is_dir():
+            local_path(folder).rmdir()
     return manifests
+
+
+def _publish(folder: str, manifest: Manifest) -> None:
+    """Write the manifest, after removing shards that it does not name and what interrupted builds left."""
+    if not is_remote(folder):
+        publish_manifest(local_path(folder), manifest)
+        return
+    named = {Path(shard.file).stem for shard in manifest.shards}
+    for file in list_dir(folder):
+        if file.startswith("shard-") and file.split(".", 1)[0] not in named:
+            remove(join(folder, file))
+    write_text(join(folder, MANIFEST), manifest.to_json())
 
 
 def _manifests(plan: Plan, entries: Sequence[ShardEntry | None]) -> dict[str, Manifest]:
@@ -150,13 +189,13 @@ def _manifests(plan: Plan, entries: Sequence[ShardEntry | None]) -> dict[str, Ma
 
 def _published(plan: Plan, manifests: dict[str, Manifest]) -> bool:
     """Whether the manifests in the folders are these, and no others."""
-    for split, folder in (("train", plan.folder), (VALIDATION, plan.folder / VALIDATION)):
+    for split, folder in (("train", plan.folder), (VALIDATION, join(plan.folder, VALIDATION))):
         if split not in manifests:
-            if folder.is_dir():
+            if list_dir(folder):
                 return False
             continue
-        path = folder / MANIFEST
-        if not path.is_file() or path.read_bytes() != manifests[split].to_json().encode():
+        path, told = join(folder, MANIFEST), manifests[split].to_json().encode()
+        if not exists(path) or read_bytes(path, 1 << 30) != told:
             return False
     return True
 

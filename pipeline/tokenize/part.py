@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate.trained_text import TextEdits, read_texts
 from pipeline.decontaminate.pieces import cut_documents
-from pipeline.storage.paths import local_path
 from pipeline.storage.publish import write_json
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Report, Task
@@ -23,7 +22,7 @@ from pipeline.tokenize.part_tokens import pieces, write_part
 
 def run_part(task: Task, report: Report) -> dict[str, Any]:
     """Write the token files of a part, and last the note that says so."""
-    summary = write_part(local_path(task["stem"]), survivors(task, report), _encoder(task["tokenizer"]))
+    summary = write_part(task["stem"], survivors(task, report), _encoder(task["tokenizer"]))
     write_json(
         task["output"],
         {

@@ -1,10 +1,9 @@
 """Token files of one part: what a worker writes before shards are cut."""
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mixtures.manifest import rename_durably
-from pipeline.errors import CrawlmixError
+from pipeline.errors import CrawlmixError, UsageError
+from pipeline.storage.listing import remove
+from pipeline.storage.paths import is_remote, local_path, name
+from pipeline.storage.publish import publish
+from pipeline.storage.reading import exists, open_input, size
 from pipeline.tokenize.encoder import Encoded, Encoder
 
 Tokens = npt.NDArray[Any]
+ReadTokens = Callable[[int, int], Tokens]
 
 # What `write_part` reads. One row per document, or per piece of one that decontamination cut.
 PIECES = pa.schema(
@@ -59,37 +62,38 @@ class PartSummary:
     engine: str  # the library that encoded
 
 
-def tokens_path(stem: Path) -> Path:
+def tokens_path(stem: str) -> str:
     """Flat tokens of a part."""
-    return stem.with_name(stem.name + ".tokens")
+    return f"{stem}.tokens"
 
 
-def table_path(stem: Path) -> Path:
+def table_path(stem: str) -> str:
     """Documents of a part; it is written last, so a part with a table is whole."""
-    return stem.with_name(stem.name + ".parquet")
+    return f"{stem}.parquet"
 
 
-def write_part(stem: Path, batches: Iterable[pa.RecordBatch], encoder: Encoder) -> PartSummary:
-    """Encode a part into `<stem>.tokens` and `<stem>.parquet`, both by rename, the table last.
+def write_part(stem: str, batches: Iterable[pa.RecordBatch], encoder: Encoder) -> PartSummary:
+    """Encode a part into `<stem>.tokens` and `<stem>.parquet`, each whole or not at all, the table last.
 
     Memory is that of one batch and its tokens.
 
     Args:
-        stem: path of the part without suffix.
+        stem: path or URL of the part without suffix.
         batches: of schema `PIECES`, in the part's order.
         encoder: checked on some of the first batch's texts as well before it is used.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
     flat, table = tokens_path(stem), table_path(stem)
-    temporary, temporary_table = (path.with_name(f".{path.name}.tmp") for path in (flat, table))
-    table.unlink(missing_ok=True)  # it vouches for the tokens, which are about to change
+    remove(table)  # it vouches for the tokens, which are about to change
     schema = PART_DOCUMENTS.with_metadata(
         {_FINGERPRINT: encoder.tokenizer.fingerprint, _DTYPE: encoder.dtype.newbyteorder("<").str}
     )
     tokens = documents = empty = text_bytes = 0
+    # Closed from the last to the first: the tokens are in place before the table is.
     with (
-        temporary.open("wb") as stream,
+        publish(table) as temporary_table,
+        publish(flat) as temporary,
         pq.ParquetWriter(temporary_table, schema, compression="zstd") as writer,
+        temporary.open("wb") as stream,
     ):
         for number, batch in enumerate(batches):
             texts = batch.column("text")
@@ -107,12 +111,6 @@ def write_part(stem: Path, batches: Iterable[pa.RecordBatch], encoder: Encoder) 
             documents += int(np.count_nonzero(encoded.lengths))
             empty += int(np.count_nonzero(encoded.lengths == 0))
             text_bytes += _text_bytes(texts)
-        stream.flush()
-        os.fsync(stream.fileno())
-    with temporary_table.open("rb+") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(flat)
-    rename_durably(temporary_table, table)  # the folder's entry for both
     return PartSummary(tokens, documents, empty, text_bytes, encoder.engine)
 
 
@@ -123,29 +121,51 @@ class PartTokens:
         CrawlmixError: a file is missing, or the tokens are not as many as the table states.
     """
 
-    def __init__(self, stem: Path) -> None:
+    def __init__(self, stem: str) -> None:
         self.stem = stem
         try:
-            with pq.ParquetFile(table_path(stem)) as file:
-                self.table: pa.Table = file.read()  # `PART_DOCUMENTS`: one row per document or piece
-        except (OSError, pa.ArrowInvalid) as error:
+            with open_input(table_path(stem)) as stream:
+                # `PART_DOCUMENTS`: one row per document or piece
+                self.table: pa.Table = pq.read_table(pa.PythonFile(stream))
+        except (OSError, pa.ArrowInvalid, UsageError) as error:
             raise CrawlmixError(f"{table_path(stem)}: cannot read the part's documents: {error}") from error
         about = self.table.schema.metadata or {}
         self.fingerprint = about.get(_FINGERPRINT, b"").decode()
         self.dtype = np.dtype(about.get(_DTYPE, b"<u2").decode())
         self.lengths: npt.NDArray[np.int64] = self.table["length"].to_numpy()
         expected = int(self.lengths.sum()) * self.dtype.itemsize
-        found = tokens_path(stem).stat().st_size if tokens_path(stem).exists() else 0
+        found = size(tokens_path(stem)) if exists(tokens_path(stem)) else 0
         if expected != found:
             raise CrawlmixError(
                 f"{tokens_path(stem)}: expected {expected:,} bytes, found {found:,}; tokenize this part again"
             )
 
-    def tokens(self) -> Tokens:
-        """All tokens of the part, (n,), mapped and read-only."""
-        if not len(self.lengths) or not int(self.lengths.sum()):
-            return np.zeros(0, dtype=self.dtype)
-        return np.asarray(np.memmap(tokens_path(self.stem), dtype=self.dtype, mode="r"))
+    @property
+    def name(self) -> str:
+        """Name of the part, the same wherever it lies."""
+        return name(self.stem)
+
+    @contextmanager
+    def tokens(self) -> Iterator[ReadTokens]:
+        """Open the tokens: calls with [begin, end) return (end - begin,) tokens, read-only.
+
+        Local ones are mapped. Remote ones are read in the ranges asked for, which should rise.
+        """
+        path = tokens_path(self.stem)
+        if not int(self.lengths.sum()):
+            yield lambda _begin, _end: np.zeros(0, dtype=self.dtype)
+        elif not is_remote(path):
+            mapped = np.asarray(np.memmap(local_path(path), dtype=self.dtype, mode="r"))
+            yield lambda begin, end: mapped[begin:end]
+        else:
+            width = self.dtype.itemsize
+            with open_input(path) as stream:
+
+                def read(begin: int, end: int) -> Tokens:
+                    stream.seek(begin * width)
+                    return np.frombuffer(stream.read((end - begin) * width), dtype=self.dtype)
+
+                yield read
 
 
 def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

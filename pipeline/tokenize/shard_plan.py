@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from mixtures.mixture import VALIDATION
 from mixtures.shard_writer import SHARD_TOKENS, cut_shards
 from mixtures.split import is_validation
 from pipeline.errors import CrawlmixError
+from pipeline.storage.paths import join
 from pipeline.tokenize.part_tokens import PART_DOCUMENTS, PartTokens
 from pipeline.tokenize.tokenizer import Tokenizer
 from text.hashes import fmix64, hash_strings
@@ -65,7 +65,7 @@ class Plan:
     """The shards of one source: what to write, and what the manifests will say."""
 
     source: str
-    folder: Path
+    folder: str  # path or URL
     tokenizer: Tokenizer
     seed: int
     validation: float  # share of documents held out
@@ -76,8 +76,8 @@ class Plan:
 
 def plan_shards(
     source: str,
-    folder: Path,
-    stems: Sequence[Path],
+    folder: str,
+    stems: Sequence[str],
     tokenizer: Tokenizer,
     *,
     shard_tokens: int = SHARD_TOKENS,
@@ -92,7 +92,7 @@ def plan_shards(
 
     Args:
         source: name of the source.
-        folder: of its shards; the validation split lies in a folder below.
+        folder: path or URL of its shards; the validation split lies in a folder below.
         stems: parts in order, as given to `write_part`.
         tokenizer: that encoded them.
         shard_tokens: target size of a shard.
@@ -136,7 +136,7 @@ def plan_shards(
         for index, (first, end) in enumerate(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)):
             of_shard = documents[first:end]
             slices = _slices(int(of_shard[0]), int(of_shard[-1]) + 1, borders, stems)
-            place = str(folder if split == "train" else folder / VALIDATION)
+            place = folder if split == "train" else join(folder, VALIDATION)
             written = every.digest[of_shard[~every.out[of_shard]]]
             tasks.append(ShardTask(place, split, index, slices, _fingerprint(tokenizer, written)))
     return Plan(
@@ -151,7 +151,7 @@ def kept_rows(plan: Plan, task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]
         the part; (n,) rows of its documents table, ascending.
     """
     for piece in task.slices:
-        part = PartTokens(Path(piece.stem))
+        part = PartTokens(piece.stem)
         keep = np.zeros(len(part.lengths), dtype=bool)
         keep[piece.first : piece.end] = True
         keep &= part.lengths > 0
@@ -172,7 +172,7 @@ def _held(ids: pa.ChunkedArray, seed: int, validation: float) -> Bools:
 
 def _digests(part: PartTokens) -> UInt64s:
     """Hash of each document and where it lies, which a shard's documents table tells as well: (n,)."""
-    digests = fmix64(hash_strings(part.table["document_id"]) + _hash(part.stem.name.encode()))
+    digests = fmix64(hash_strings(part.table["document_id"]) + _hash(part.name.encode()))
     for column in PART_DOCUMENTS.names[1:]:
         digests = fmix64(digests + part.table[column].to_numpy().astype(np.uint64))
     return digests
@@ -187,13 +187,13 @@ def _fingerprint(tokenizer: Tokenizer, digests: UInt64s) -> str:
     return hashlib.sha256(about.encode() + digests.tobytes()).hexdigest()
 
 
-def _slices(first: int, end: int, borders: Int64s, stems: Sequence[Path]) -> tuple[Slice, ...]:
+def _slices(first: int, end: int, borders: Int64s, stems: Sequence[str]) -> tuple[Slice, ...]:
     """Split documents [first, end) of the whole source at the borders of its parts."""
     slices = []
     part = int(np.searchsorted(borders, first, side="right")) - 1
     while first < end:
         stop = min(end, int(borders[part + 1]))
         if stop > first:
-            slices.append(Slice(str(stems[part]), first - int(borders[part]), stop - int(borders[part])))
+            slices.append(Slice(stems[part], first - int(borders[part]), stop - int(borders[part])))
         first, part = stop, part + 1
     return tuple(slices)

@@ -14,6 +14,7 @@ from tokenizers import decoders, models, pre_tokenizers
 
 from mixtures.manifest import TokenizerId
 from pipeline.errors import UsageError
+from pipeline.storage.cache import local_copy
 
 END_OF_TEXT = "<|endoftext|>"
 # Names under which published tokenizers keep their end-of-text token, most telling first.
@@ -56,7 +57,7 @@ def load_tokenizer(name: str, *, eos: str | None = None) -> Tokenizer:
     """Load a tokenizer, once a process.
 
     Args:
-        name: `gpt2`, or the path of a `tokenizer.json`.
+        name: `gpt2`, or the path or URL of a `tokenizer.json`.
         eos: text of the end-of-text token. Default: the first of the usual names that the vocabulary has.
 
     Raises:
@@ -64,7 +65,7 @@ def load_tokenizer(name: str, *, eos: str | None = None) -> Tokenizer:
     """
     if name == "gpt2":
         return _wrap("gpt2", _gpt2(), eos)
-    path = Path(name)
+    path = local_copy(name)
     if not path.is_file():
         raise UsageError(f"tokenizer `{name}`: no such file; expected `gpt2` or the path of a tokenizer.json")
     if path.stat().st_size > _MAX_FILE:

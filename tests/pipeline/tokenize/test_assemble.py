@@ -32,11 +32,11 @@ def texts(count: int, seed: int = 0) -> list[str]:
 
 def write_parts(
     root: Path, documents: list[str], cuts: list[int], encoder: Encoder, batch: int = 7
-) -> list[Path]:
+) -> list[str]:
     """Write documents d0, d1, ... as parts that end at `cuts`."""
     stems, first = [], 0
     for number, end in enumerate([*cuts, len(documents)]):
-        stem = root / f"part-{number:05d}"
+        stem = str(root / f"part-{number:05d}")
         rows = pa.record_batch(
             {
                 "document_id": pa.array([f"d{n}" for n in range(first, end)], pa.string()),
@@ -51,8 +51,10 @@ def write_parts(
     return stems
 
 
-def plan(root: Path, stems: list[Path], encoder: Encoder, **options) -> Plan:
-    return plan_shards("web", root / "shards", stems, encoder.tokenizer, **({"shard_tokens": 500} | options))
+def plan(root: Path, stems: list[str], encoder: Encoder, **options) -> Plan:
+    return plan_shards(
+        "web", str(root / "shards"), stems, encoder.tokenizer, **({"shard_tokens": 500} | options)
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -159,9 +161,11 @@ def test_a_part_is_summed_up(tmp_path: Path, encoder: Encoder) -> None:
     rows = pa.record_batch(
         {"document_id": ["a", "b"], "row": pa.array([0, 1], pa.int64()), "text": ["Hello world é", ""]}
     )
-    summary = write_part(tmp_path / "p", pieces([rows]), encoder)
+    summary = write_part(str(tmp_path / "p"), pieces([rows]), encoder)
     assert (summary.tokens, summary.documents, summary.empty, summary.text_bytes) == (4, 1, 1, 14)
-    assert PartTokens(tmp_path / "p").tokens().tolist()[:2] == [15496, 995]
+    with PartTokens(str(tmp_path / "p")).tokens() as tokens:
+        assert tokens(0, 4).tolist()[:2] == [15496, 995]
+        assert tokens(1, 3).tolist() == tokens(0, 4).tolist()[1:3]
 
 
 def test_a_part_that_is_cut_missing_or_of_another_tokenizer_is_refused(
@@ -170,15 +174,15 @@ def test_a_part_that_is_cut_missing_or_of_another_tokenizer_is_refused(
     (stem,) = write_parts(tmp_path, texts(20), [], encoder)
     other = Encoder.load("gpt2", eos="!")
     with pytest.raises(CrawlmixError, match="encoded by another tokenizer than `gpt2`"):
-        plan_shards("web", tmp_path / "shards", [stem], other.tokenizer)
-    size = tokens_path(stem).stat().st_size
-    with tokens_path(stem).open("rb+") as stream:
+        plan_shards("web", str(tmp_path / "shards"), [stem], other.tokenizer)
+    size = Path(tokens_path(stem)).stat().st_size
+    with Path(tokens_path(stem)).open("rb+") as stream:
         stream.truncate(size - 2)
     with pytest.raises(
         CrawlmixError, match=rf"part-00000.tokens: expected {size:,} bytes, found {size - 2:,}"
     ):
         PartTokens(stem)
-    table_path(stem).unlink()
+    Path(table_path(stem)).unlink()
     with pytest.raises(CrawlmixError, match=r"part-00000.parquet: cannot read the part's documents"):
         PartTokens(stem)
 

@@ -1,0 +1,34 @@
+"""The mixture file of a command line: a local path, or an address of which a copy is made."""
+
+from pathlib import Path
+
+import click
+
+
+class MixtureFile(click.ParamType):  # type: ignore[type-arg]  # generic in new releases alone
+    """Gives commands a local path; shards on an object store come to this machine first.
+
+    It converts when the command line is read, so that commands and what they call know local files alone.
+    """
+
+    name = "mixture"
+
+    def convert(
+        self,
+        value: str | Path,
+        param: click.Parameter | None,  # noqa: ARG002  of click's interface
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> Path:
+        """Return the path of the file itself, or of its copy with all its shards.
+
+        Raises:
+            CrawlmixError: it cannot be fetched.
+        """
+        if isinstance(value, Path) or "://" not in value:
+            return Path(value)
+        from pipeline.mixture_files import local_mixture
+
+        return local_mixture(value)
+
+
+MIXTURE_FILE = MixtureFile()
