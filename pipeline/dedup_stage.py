@@ -18,6 +18,7 @@ from pipeline.dedup_generations import (
     store_keys,
 )
 from pipeline.dedup_summary import make_summary, warnings_of
+from pipeline.report.ledger import add_up
 from pipeline.runner import import_beam
 from pipeline.sections import Dedup
 from pipeline.storage.listing import list_dir, remove
@@ -73,7 +74,8 @@ def run(context: Context, annotations: States) -> States:
         if state is None:
             raise RuntimeError(f"dedup: {task['output']} was made and is not there")
         by_source[task["source"]].append(state)
-    for line in warnings_of(by_source, context.recipe.root.sources):
+    formats = {name: source.format for name, source in context.recipe.root.sources.items()}
+    for line in warnings_of({name: add_up(parts) for name, parts in by_source.items()}, formats):
         context.progress.say(f"warning: {line}")
     record.seconds = time.monotonic() - start
     return by_source

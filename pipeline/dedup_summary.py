@@ -7,8 +7,7 @@ from pipeline.dedup.part_keys import read_rows
 from pipeline.dedup.row_gaps import parts_of, rows_of
 from pipeline.dedup.statistics import Statistics
 from pipeline.dedup_generations import Generation
-from pipeline.sections import Source
-from pipeline.workspace import PartState, Workspace
+from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.dedup_jobs import Findings
@@ -52,18 +51,23 @@ def make_summary(
     }
 
 
-def warnings_of(states: Mapping[str, Sequence[PartState]], sources: Mapping[str, Source]) -> list[str]:
-    """Say which sources lost more than half of their documents, or, large and from the web, not one."""
+def warnings_of(sums: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str]) -> list[str]:
+    """Say which sources lost more than half of their documents, or, large and from the web, not one.
+
+    Args:
+        sums: by source `kept` and, by rule, `removed`, as the ledger has them for the stage.
+        formats: of the sources.
+    """
     lines = []
-    for name, parts in states.items():
-        kept, removed = sum(part.kept for part in parts), sum(sum(part.removed.values()) for part in parts)
+    for name, told in sums.items():
+        kept, removed = told["kept"], sum(told["removed"].values())
         judged = kept + removed
         if judged >= _FEW and removed > _HIGH * judged:
             lines.append(
                 f"dedup: {removed / judged:.0%} of the {judged:,} documents of `{name}` were dropped as copies;"
                 " look at the largest clusters with `crawlmix dedup-report`"
             )
-        elif removed == 0 and judged >= _LARGE and sources[name].format in _WEB:
+        elif removed == 0 and judged >= _LARGE and formats.get(name) in _WEB:
             lines.append(
                 f"dedup: not one of the {judged:,} documents of `{name}` was dropped, which no crawl is free of;"
                 " were copies removed before?"

@@ -132,6 +132,14 @@ def _steps(facts: Facts) -> str:
         kinds = " and ".join(filter(None, ["exact copies" if dedup.exact else "", near])) or "nothing"
         reach = "over all sources" if dedup.scope == "global" else "within each source"
         lines.append(f"- **Deduplication** of {kinds}, {reach}. {_share(facts, 'dedup')}")
+    if "repeats" in stages and recipe.dedup.repeats is not None:
+        repeats = recipe.dedup.repeats
+        what = "lines" if repeats.unit == "line" else "runs of three sentences"
+        stays = "they stay in the best of them" if repeats.keep == "best" else "they stay nowhere"
+        limit = f"{repeats.max_documents:,} document{'' if repeats.max_documents == 1 else 's'}"
+        lines.append(
+            f"- **Repeated text**: {what} in more than {limit} were cut out; {stays}. {_share(facts, 'repeats')}"
+        )
     if "decontaminate" in stages:
         lines.append(f"- **Decontamination** {_decontamination(facts)}. {_share(facts, 'decontaminate')}")
     lines.append(f"- **Tokenizer:** `{clean(recipe.tokenizer)}`.")

@@ -5,6 +5,18 @@ from typing import Any
 from pipeline.report.html_parts import clean
 
 
+def repeats_lines(summary: dict[str, Any] | None) -> list[str]:
+    """Show to a person what was cut out of texts, by source."""
+    if summary is None:
+        return []
+    what = "lines" if summary["unit"] == "line" else "runs of three sentences"
+    return [
+        f"repeats: {told['spans_cut']:,} {what} ({told['bytes_cut'] / max(1, told['bytes']):.1%} of the bytes) cut out of"
+        f" {told['documents_cut']:,} of {told['documents']:,} documents of {name}"
+        for name, told in summary["sources"].items()
+    ]
+
+
 def dedup_lines(summary: dict[str, Any] | None) -> list[str]:
     """Show a summary to a person: pairs of sources, clusters, templates."""
     if summary is None:

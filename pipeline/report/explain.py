@@ -1,6 +1,6 @@
 """What became of one page at every stage, and why."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -151,7 +151,7 @@ def _record(
         and source in recipe.sources
         and found.get("annotations", {}).get("fate") is not None
     ):
-        _add_judgement(found, workspace, recipe, held, tables["annotations"], text)
+        _add_judgement(found, workspace, recipe, held, tables, text)
     _add_copy(found, workspace)
     return found
 
@@ -161,11 +161,11 @@ def _add_judgement(
     workspace: Workspace,
     recipe: Root,
     held: pa.Table,
-    annotations: pa.Table,
+    tables: Mapping[str, pa.Table],
     text: str,
 ) -> None:
     source = found["source"]
-    row = annotations
+    row = tables["annotations"]
     for name in ("id", "url", "opt_out"):
         row = row.append_column(name, held[name])
     border = None
@@ -174,9 +174,9 @@ def _add_judgement(
         border = _border(workspace, source)
     found["checks"] = checks(workspace, recipe, source, row, border)
     what = text_edits(recipe, source)
-    told = edits(what, text, row)
+    told = edits(what, text, row, tables["repeats"]["cut"].combine_chunks() if "repeats" in tables else None)
     trained = told.pop("text")
-    if what.spans or what.pii:
+    if what.spans or what.pii or told.get("repeats_cut"):
         found["trained_text"] = told
     contamination = found.get("contamination") or {}
     if contamination.get("spans"):

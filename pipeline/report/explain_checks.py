@@ -160,16 +160,22 @@ def _verdict(kept: bool) -> str:  # noqa: FBT001  a plain answer
     return "kept" if kept else "removed"
 
 
-def edits(what: TextEdits, text: str, row: pa.Table) -> dict[str, Any]:
+def edits(what: TextEdits, text: str, row: pa.Table, cuts: pa.Array | None = None) -> dict[str, Any]:
     """Say what is done to a text before it is trained on.
 
+    Args:
+        what: edits of its source.
+        text: as extracted.
+        row: (1,) its annotations.
+        cuts: (1,) its `cut` in `repeats`, as far as that stage got.
+
     Returns:
-        `characters` before and after; `lines_cut` and the first of them where a rule removes lines; `pii`
-        replacements by kind; `text` as trained.
+        `characters` before and after; `lines_cut` and the first of them where a rule removes lines; `repeats_cut` and
+        the first of the passages that stay elsewhere; `pii` replacements by kind; `text` as trained.
     """
     texts = pa.array([text], pa.large_string())
     spans = row[what.spans].combine_chunks() if what.spans else None
-    trained = what.apply(texts, spans)[0].as_py()
+    trained = what.apply(texts, spans, cuts)[0].as_py()
     told: dict[str, Any] = {
         **asdict(what),
         "characters_before": len(text),
@@ -179,6 +185,13 @@ def edits(what: TextEdits, text: str, row: pa.Table) -> dict[str, Any]:
     if spans is not None:
         lines = _cut_lines(text, spans[0].as_py() or [])
         told |= {"lines_cut": len(lines), "first_lines_cut": lines[:_SHOWN_LINES]}
+    if cuts is not None:
+        data = TextEdits(what.spans).apply(texts, spans)[0].as_py().encode()
+        ranges = cuts[0].as_py() or []
+        told["repeats_cut"] = len(ranges)
+        told["first_repeats_cut"] = [
+            data[part["start"] : part["end"]].decode().strip() for part in ranges[:_SHOWN_LINES]
+        ]
     told["pii"] = {
         kind: row[f"pii_{kind}"][0].as_py() for kind in what.pii if f"pii_{kind}" in row.column_names
     }

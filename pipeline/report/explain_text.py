@@ -34,6 +34,8 @@ def _record(record: dict[str, Any]) -> str:
         lines += _annotations(record)
     if "duplicates" in record:
         lines += _duplicates(record)
+    if "repeats" in record:
+        lines.append(f"  repeats    {_fate(record['repeats'])}")
     if "contamination" in record:
         lines += _contamination(record["contamination"])
     if "trained_text" in record:
@@ -152,6 +154,11 @@ def _trained_text(told: dict[str, Any]) -> list[str]:
     if "lines_cut" in told:
         lines.append(f"    {told['lines_cut']:,} lines cut" + (":" if told["lines_cut"] else ""))
         lines += [f"      {clean(line, 100)}" for line in told["first_lines_cut"]]
+    if told.get("repeats_cut"):
+        lines.append(
+            f"    {told['repeats_cut']:,} passages cut whose lines or sentences other documents hold:"
+        )
+        lines += [f"      {clean(passage, 100)}" for passage in told["first_repeats_cut"]]
     if told["pii"]:
         lines.append(f"    replaced: {', '.join(f'{kind} {count:,}' for kind, count in told['pii'].items())}")
     return lines

@@ -38,7 +38,6 @@ class Facts:
     recipe_text: str
     shards: dict[str, dict[str, Any]]  # by source: tokens, documents, shards, bytes, tokenizer
     mixtures: dict[str, dict[str, Any]]  # by name: `mixtures.plan.Plan` as a dict
-    duplicates: dict[str, Any] | None  # duplicates/summary.json
     benchmarks: dict[str, Any] | None  # contamination/benchmarks.json
 
     @property
@@ -74,7 +73,6 @@ class Facts:
             self.recipe_text,
             self.shards,
             self.mixtures,
-            self.duplicates,
             self.benchmarks,
         )
 
@@ -113,7 +111,6 @@ def read_facts(
         without_secrets(recipe_text),
         _shards(workspace, list(ledger["sources"])) if "tokenize" in made else {},
         _mixtures(workspace) if "mix" in made else {},
-        workspace.read_json("duplicates", "summary.json") if "dedup" in ledger["stages"] else None,
         workspace.read_json("contamination", "benchmarks.json")
         if "decontaminate" in ledger["stages"]
         else None,

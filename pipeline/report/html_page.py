@@ -2,12 +2,12 @@
 
 from pipeline.report.facts import Facts
 from pipeline.report.figures import Figures
+from pipeline.report.html_duplicates import duplicates_section
 from pipeline.report.html_outcome import mixtures_section, origin_section, times_section, tokens_section
 from pipeline.report.html_parts import Html, code, join, number, paragraph, percent, shown
 from pipeline.report.html_reasons import reasons_section, skipped_section
 from pipeline.report.html_sections import (
     contamination_section,
-    duplicates_section,
     flow_section,
     languages_section,
     quality_section,
@@ -16,7 +16,7 @@ from pipeline.report.html_sections import (
 )
 from pipeline.report.html_style import STYLE
 
-VERSION = 1
+VERSION = 2
 _NAMES = {
     "flow": "Flow",
     "reasons": "Reasons",

@@ -24,8 +24,6 @@ from pipeline.report.rule_words import bound_words
 
 MAX_LANGUAGES = 24
 MAX_PLOTS = 120
-_MAX_PAIRS = 50
-_SIMILARITY_BINS = 20
 _KEPT_AND_GONE = (("f-kept", "stayed to the end"), ("f-gone", "removed or failed, by whatever rule"))
 
 
@@ -141,71 +139,6 @@ def _signal(item: SignalFigure) -> Html:
         Html(f"<b>{code(item.signal)}</b> ({unit})"),
         *lines,
     )
-
-
-def duplicates_section(facts: Facts) -> Html:
-    """Clusters of copies, as the search counted them."""
-    sums = facts.ledger["stages"].get("dedup")
-    if sums is None:
-        return Html("")
-    rules = ", ".join(f"{number:,} by {rule}" for rule, number in sums["removed"].items())
-    gone = sum(sums["removed"].values())
-    content: list[object] = [
-        paragraph(
-            f"Of {sums['in']:,} documents {gone:,} were copies of one that stayed{f': {rules}' if rules else ''}."
-        )
-    ]
-    levels = (facts.duplicates or {}).get("levels", {})
-    for name, told in levels.items():
-        if len(levels) > 1:
-            content.append(Html(f"<h3>{code(name)}</h3>"))
-        content += _level(told)
-    return section("duplicates", "Duplicates", *content)
-
-
-def _level(told: dict[str, Any]) -> list[Html]:
-    content = []
-    sizes = _by_size(told["clusters"])
-    if sizes:
-        most = max(documents for _, _, documents in sizes)
-        lines = (
-            bar(f"clusters of {label}", [("f-s1", documents)], most, f"{clusters:,} of them")
-            for label, clusters, documents in sizes
-        )
-        content += [Html("<h3>Clusters by size, bars by documents</h3>"), bars(lines)]
-    near = [0] * _SIMILARITY_BINS
-    for hundredths, count in told["similarity"]:
-        near[min(hundredths * _SIMILARITY_BINS // 100, _SIMILARITY_BINS - 1)] += count
-    if any(near):
-        first = next(place for place, count in enumerate(near) if count)
-        wide = 1 / _SIMILARITY_BINS
-        lines = (
-            bar(
-                f"{place * wide:.2f} to {(place + 1) * wide:.2f}",
-                [("f-s1", near[place])],
-                max(near),
-                near[place],
-            )
-            for place in range(first, _SIMILARITY_BINS)
-        )
-        content += [Html("<h3>Near-copies by similarity to the document that stayed</h3>"), bars(lines)]
-    if told["pairs"]:
-        rows = sorted(told["pairs"], key=lambda pair: (-pair[2], pair[0], pair[1]))[:_MAX_PAIRS]
-        content.append(table(("removed from", "copy of one in", "documents"), rows, texts=2))
-    return content
-
-
-def _by_size(clusters: list[list[int]]) -> list[tuple[str, int, int]]:
-    """Label, clusters and documents of ranges of sizes, of pairs of a size and how many clusters have it."""
-    found = []
-    for low, high in ((2, 2), (3, 3), (4, 4), (5, 9), (10, 99), (100, 999), (1000, None)):
-        mine = [(size, number) for size, number in clusters if size >= low and (high is None or size <= high)]
-        if mine:
-            label = str(low) if low == high else f"{low} to {high}" if high else f"{low:,} and more"
-            found.append(
-                (label, sum(number for _, number in mine), sum(size * number for size, number in mine))
-            )
-    return found
 
 
 def contamination_section(facts: Facts) -> Html:

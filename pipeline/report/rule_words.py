@@ -26,6 +26,7 @@ _FIXED = {
     "near_duplicate": "nearly the same text as a document that stayed",
     "exact_duplicate_of_reference": "the same words as a document of the reference",
     "near_duplicate_of_reference": "nearly the same text as a document of the reference",
+    "repeated_text": "all its lines, or runs of sentences, stand in other documents",
     "redirect": "a page of the wiki that only leads to another",
     "namespace": "a page of the wiki that is no article",
     "disambiguation": "a page of the wiki that only lists others",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.report.dedup_text import dedup_lines
+from pipeline.report.dedup_text import dedup_lines, repeats_lines
 from pipeline.report.failures import failures, failures_text
 from pipeline.report.summary import ledger_table
 from pipeline.storage.listing import list_dir
@@ -72,6 +72,7 @@ def status_text(status: dict[str, Any]) -> str:
     if status["ledger"]:
         lines.append(ledger_table(status["ledger"]))
         lines += dedup_lines(status["ledger"].get("dedup"))
+        lines += repeats_lines(status["ledger"].get("repeats"))
     lines += failures_text(status["failures"])
     for source, told in status["shards"].items():
         size = format_bytes(told["tokens"] * (2 if told["dtype"] == "uint16" else 4))
