@@ -50,6 +50,7 @@ SETS = [
     "math_test",
 ]
 SLOW_BYTES = 1_500_000  # what plain Python and peers are given of the texts
+PEER_EXAMPLES = 3000  # in the index of datatrove, whose words take a minute for all; the speed of its scan hardly depends on it
 LARGE_GRAMS = 10_000_000
 
 
@@ -121,6 +122,27 @@ def janitor(examples: list[str]) -> Callable[[list[str]], object] | None:
     return lambda texts: [cleaner.clean_python(text) for text in texts]
 
 
+def datatrove(examples: list[str], folder: Path) -> Callable[[list[str]], object] | None:
+    """Give datatrove's filter as shipped, at N = 13; its indexer asks another library for tasks, so its hashes are written here."""
+    if importlib.util.find_spec("datatrove") is None:
+        return None
+    from datatrove.data import Document  # type: ignore[import-not-found]
+    from datatrove.pipeline.decont import NGramsDecontConfig, NGramsDecontFilter  # type: ignore[import-not-found]
+    from datatrove.utils.text import ngrams, simplify_text  # type: ignore[import-not-found]
+
+    config = NGramsDecontConfig(n_grams=13)
+    folder.mkdir()
+    judge = NGramsDecontFilter(str(folder), config)
+    hashes = {
+        judge.hash_func(" ".join(gram))
+        for text in examples
+        for gram in ngrams(judge.tokenizer.word_tokenize(simplify_text(text, config.norm_config)), 13)
+    }
+    np.array(sorted(hashes), config.hash_config.np_descr).tofile(folder / "examples.index.hashes")
+    judge.load_index_hashes()
+    return lambda texts: [judge.filter(Document(text=text, id="")) for text in texts]
+
+
 def scan_table(folder: Path, data: Path, rounds: int) -> None:
     files = [str(data / "benchmarks" / f"{name}.jsonl.gz") for name in SETS]
     found = find_benchmarks(files, "/")
@@ -152,7 +174,9 @@ def scan_table(folder: Path, data: Path, rounds: int) -> None:
         runs["lm-evaluation-harness, Python janitor"] = (few_bytes, lambda: clean(few))
     else:
         print("lm_eval is not installed: its janitor takes no part")
-    if importlib.util.find_spec("datatrove") is None:
+    if (judge := datatrove(examples[:PEER_EXAMPLES], folder / "datatrove")) is not None:
+        runs["datatrove, NGramsDecontFilter"] = (few_bytes, lambda: judge(few))
+    else:
         print("datatrove is not installed: its filter takes no part")
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):

@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from classifiers.errors import ClassifierError
+from classifiers.fasttext_file import DamagedModelError, check_fasttext
 from classifiers.hashing import text_batches
 from classifiers.model_file import require_same, require_style, write_model
 from classifiers.normalise import NORMALISERS, Style, normalise
 from text.buffers import TextBuffer, text_buffer
 
 POSITIVE, NEGATIVE = "__label__positive", "__label__negative"
-_MAGIC = (793712314).to_bytes(4, "little") + (12).to_bytes(4, "little")  # fastText's file magic and version
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +116,15 @@ class FastTextModel:
         return np.array([_positive(self._model, line) for line in lines], np.float32)
 
 
-def load_fasttext(path: Path, whole: Mapping[str, Any], data: bytes) -> FastTextModel:
-    """Make a model of a checked description and its data; fastText itself reads the file."""
+def load_fasttext(path: Path, whole: Mapping[str, Any]) -> FastTextModel:
+    """Make a model of a checked description; its file is walked through before fastText itself reads it."""
     style = require_style(path, whole)
     require_same(path, whole, {"normaliser": NORMALISERS[style].name})
     data_path = path.with_name(whole["data"]["file"])
-    if data[:8] != _MAGIC:
-        raise ClassifierError(f"{data_path}: not a model file of fastText")
+    try:
+        check_fasttext(data_path)
+    except DamagedModelError as error:
+        raise ClassifierError(f"{data_path}: {error}") from None
     model = _open(data_path)
     if sorted(model.get_labels()) != [NEGATIVE, POSITIVE]:
         raise ClassifierError(

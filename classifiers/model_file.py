@@ -144,10 +144,10 @@ def _load_logistic(path: Path, whole: dict[str, Any], data: bytes) -> QualityMod
     return LogisticModel(LogisticWeights(weights, intercept, whole["features"], style), whole["fingerprint"])
 
 
-def _load_fasttext(path: Path, whole: dict[str, Any], data: bytes) -> QualityModel:
+def _load_fasttext(path: Path, whole: dict[str, Any], _data: bytes) -> QualityModel:
     from classifiers.fasttext_model import load_fasttext
 
-    return load_fasttext(path, whole, data)
+    return load_fasttext(path, whole)
 
 
 _LOADERS: dict[str, Callable[[Path, dict[str, Any], bytes], QualityModel]] = {

@@ -12,7 +12,7 @@ import zstandard
 from classifiers.documents import TRAINING_DOCUMENTS, read_documents
 from classifiers.errors import ClassifierError
 from classifiers.evaluate import evaluate
-from classifiers.fasttext_model import FastTextModel, FastTextOptions
+from classifiers.fasttext_model import FastTextModel, FastTextOptions, save_fasttext
 from classifiers.model_file import load_model
 from classifiers.splits import held_out, row_weights, source_folds
 from classifiers.train import TrainOptions, sample_documents, train, train_on_samples
@@ -246,9 +246,14 @@ def test_fasttext_has_the_same_interface(
     assert scores[0] > 0.5 > scores[1]
     assert [float(model.score(texts.slice(row, 1))[0]) for row in range(6)] == scores.tolist()
     data = tmp_path / "one" / ("model.ftz" if quantise else "model.bin")
-    data.write_bytes(data.read_bytes()[:-1])
+    cut = data.read_bytes()[:-1]
+    data.write_bytes(cut)
     with pytest.raises(ClassifierError, match="the file is damaged"):
         load_model(tmp_path / "one")
+    # A description that fits does not make a file whole: fastText's own reader would go on with what memory held.
+    save_fasttext(tmp_path / "forged", cut, style="light", quantised=quantise, training={})
+    with pytest.raises(ClassifierError, match=r"model\.(bin|ftz): cut off"):
+        load_model(tmp_path / "forged")
 
 
 def test_a_page_shows_hostile_names_as_text(tmp_path: Path, files: tuple[list[Path], list[Path]]) -> None:
