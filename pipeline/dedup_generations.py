@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.context import Context
 from pipeline.dedup.reference import Reference, write_reference
-from pipeline.dedup.settings import minhash_bands, minhash_scheme
+from pipeline.dedup.settings import minhash_bands, minhash_scheme, require_strong_bands
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe
 from pipeline.storage.listing import list_dir, remove
@@ -85,9 +85,10 @@ def open_references(recipe: Recipe, own: str | None) -> list[HeldKeys]:
         own: its workspace, where it is known yet.
 
     Raises:
-        UsageError: there are none, or they were made in another way.
+        UsageError: there are none, they were made in another way, or this build's bands are too weak to look them up.
     """
     settings = recipe.root.dedup
+    require_strong_bands(settings)
     if settings.against is None:
         return []
     root = resolve(settings.against, str(recipe.base))

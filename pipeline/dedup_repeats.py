@@ -53,9 +53,10 @@ def run(context: Context, survivors: States, tables: Sequence[str]) -> States:
     record.parts, record.done = len(plans), min(record.done, len(plans))
     record.fingerprint = fingerprint([plan.fingerprint for plan in plans])
     by_source = context.by_source(plans, states)
-    if (context.workspace.read_json("repeats", "summary.json") or {}).get("of") != record.fingerprint:
+    of = fingerprint(record.fingerprint, counted["fingerprint"])
+    if (context.workspace.read_json("repeats", "summary.json") or {}).get("of") != of:
         summary = _summary(counted, plans, notes, by_source, settings)
-        write_json(context.workspace.path("repeats", "summary.json"), {"of": record.fingerprint, **summary})
+        write_json(context.workspace.path("repeats", "summary.json"), {"of": of, **summary})
     record.seconds = time.monotonic() - start
     return by_source
 
@@ -103,7 +104,7 @@ def _count(
     folder = context.workspace.work("repeats")
     told = settings.model_dump(mode="json")
     ranks = [[plan.job.whole[key] for key in ("group", "source_rank", "protected")] for plan in scans]
-    own = fingerprint(VERSION, told, ranks, [[plan.output, plan.fingerprint] for plan in scans])
+    own = fingerprint(VERSION, told, ranks, [[plan.source, plan.index, plan.fingerprint] for plan in scans])
     there = f"{folder}/counted.json"
     note: dict[str, Any] | None = _read_json(there) if exists(there) else None
     if note is not None and note["fingerprint"] == own:

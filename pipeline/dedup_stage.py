@@ -26,7 +26,7 @@ from pipeline.storage.publish import write_json
 from pipeline.tasks import Task
 from pipeline.workspace import PartState, fingerprint, read_state
 
-VERSION = 2
+VERSION = 3
 _NO_MATTER = {
     "max_edges",
     "increments",

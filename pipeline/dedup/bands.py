@@ -1,5 +1,6 @@
 """Bands of a signature: documents that agree on all rows of a band become candidates."""
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -39,6 +40,14 @@ class Bands:
         """Entries of a signature that the bands use up."""
         return self.bands * self.rows
 
+    @property
+    def least_shared(self) -> int:
+        """Bands that a document must share with what an earlier build holds: as many as a pair at `verify` does on average.
+
+        Keys alone show no signature, but of b bands of r rows b J^r are shared on average: 1 for `fineweb`, 3 for `strict`.
+        """
+        return max(1, math.ceil(round(self.bands * self.verify**self.rows, 9)))
+
     def describe(self) -> str:
         """One line: the probability that two documents become candidates, by their Jaccard similarity."""
         chances = ", ".join(f"{probability(j, self.bands, self.rows):.3f} at {j}" for j in SHOWN)
@@ -59,6 +68,16 @@ PRESETS = MappingProxyType(
 def probability(similarity: float, bands: int, rows: int) -> float:
     """Chance that two documents share at least one band: 1 - (1 - J^r)^b."""
     return float(1 - (1 - similarity**rows) ** bands)
+
+
+def held_probability(similarity: float, bands: Bands) -> float:
+    """Chance that a document is dropped for one of this similarity that an earlier build holds, by its keys alone."""
+    one = similarity**bands.rows
+    fewer = (
+        math.comb(bands.bands, shared) * one**shared * (1 - one) ** (bands.bands - shared)
+        for shared in range(bands.least_shared)
+    )
+    return 1 - sum(fewer)
 
 
 def band_keys(minima: Minima, bands: Bands) -> Hashes:

@@ -25,7 +25,7 @@ def find_held(
     """Find the living rows of a part that one of the references holds, by their keys alone.
 
     Returns:
-        (n, 2): row, rising; 0 for the same text, 1 for a common band (index into `part.HELD_RULES`).
+        (n, 2): row, rising; 0 for the same text, 1 for enough common bands (index into `part.HELD_RULES`).
     """
     references = [Reference.open(Path(folder), scheme, bands) for folder in folders]
     exact = exact_keys(task, _NOTHING)
@@ -37,7 +37,7 @@ def find_held(
         near = signature_keys(task, scheme, bands, exact.rows[same])
         alike = np.zeros(len(near.rows), bool)
         for reference in references:
-            alike |= reference.contains(near.keys).any(axis=1)
+            alike |= reference.contains(near.keys).sum(axis=1) >= bands.least_shared
         held.append(np.stack([near.rows[alike], np.ones(int(alike.sum()), np.int64)], axis=1))
     both = np.concatenate(held)
     return both[np.argsort(both[:, 0])]

@@ -18,6 +18,7 @@ from pipeline.dedup.scheme import Scheme
 from pipeline.dedup.settings import minhash_bands
 from pipeline.errors import UsageError
 from pipeline.exclusions import Exclusions
+from pipeline.report.repeats_facts import repeats_facts
 from pipeline.sections import Root
 from pipeline.storage.listing import list_dir
 from pipeline.storage.reading import open_input
@@ -42,7 +43,7 @@ def dedup_facts(root: str, *, sample: int) -> dict[str, Any]:
     Returns:
         `levels` and `templates` as `duplicates/summary.json` has them; `rates` of drops by pair of sources; `curve` and
         `recall`, the chance of a pair to share a band in theory and in the sample; `clusters`, the largest, with
-        `samples`.
+        `samples`; `repeats`, where that level is on.
 
     Raises:
         UsageError: no workspace, or its dedup stage is not done.
@@ -52,8 +53,8 @@ def dedup_facts(root: str, *, sample: int) -> dict[str, Any]:
     summary, text = workspace.read_json("duplicates", "summary.json"), workspace.read_text("recipe.yaml")
     if build is None or ledger is None or summary is None or text is None:
         raise UsageError(f"{root}: no workspace with a finished dedup stage; `crawlmix build` makes one")
-    settings = Root.model_validate(yaml.safe_load(text)).dedup
-    bands = minhash_bands(settings)
+    recipe = Root.model_validate(yaml.safe_load(text))
+    bands = minhash_bands(recipe.dedup)
     seen = {name: source["stages"]["dedup"]["in"] for name, source in ledger["sources"].items()}
     facts: dict[str, Any] = {
         "name": build["name"],
@@ -62,6 +63,8 @@ def dedup_facts(root: str, *, sample: int) -> dict[str, Any]:
         "rates": _rates(summary, seen),
         "clusters": _clusters(workspace, summary),
     }
+    if ledger.get("repeats"):
+        facts["repeats"] = repeats_facts(workspace, recipe, ledger["repeats"])
     if bands is not None:
         facts["bands"] = bands.describe()
         facts["verify"] = bands.verify

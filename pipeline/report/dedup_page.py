@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.report.html_charts import bar, bars
+from pipeline.report.html_duplicates import repeats_part
 from pipeline.report.html_parts import (
     Html,
     code,
@@ -31,6 +32,7 @@ def dedup_page(facts: Mapping[str, Any]) -> str:
         section("similarity", "Similarity of near copies to the document that stays", _similarity(facts)),
         section("recall", "What the bands find", *_recall(facts)),
         section("templates", "Templates", _templates(facts)),
+        *([section("repeats", "Repeated text", *_repeats(facts["repeats"]))] if "repeats" in facts else []),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -157,3 +159,13 @@ def _templates(facts: Mapping[str, Any]) -> Html:
         return paragraph("No key is shared by more than 10,000 documents.")
     rows = [[code(best), kind, key, size] for kind, key, size, best in facts["templates"]]
     return table(["best document", "key of", "key", "documents"], rows, texts=3)
+
+
+def _repeats(told: Mapping[str, Any]) -> list[Html]:
+    rows = [
+        [passage["documents"], passage["source"], code(passage["id"]), foreign(passage["text"], 300)]
+        for passage in told["largest"]
+    ]
+    if not rows:
+        return [repeats_part(told), paragraph("No passage stands in that many documents.")]
+    return [repeats_part(told), table(["documents", "source", "one of them", "text"], rows, texts=4)]

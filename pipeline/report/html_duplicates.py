@@ -1,5 +1,6 @@
 """The section of the report's page on copies: documents that were dropped, and lines that were cut."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.dedup_summary import warnings_of
@@ -35,7 +36,7 @@ def duplicates_section(facts: Facts) -> Html:
         content += _level(level, seen)
     content.append(_templates(told["templates"]))
     if facts.ledger.get("repeats"):
-        content.append(_repeats(facts.ledger["repeats"]))
+        content.append(repeats_part(facts.ledger["repeats"]))
     return section("duplicates", "Duplicates", *content)
 
 
@@ -105,7 +106,7 @@ def _templates(templates: list[list[Any]]) -> Html:
     return join([Html("<h3>Templates: keys of more than 10,000 documents</h3>"), table(head, rows, texts=2)])
 
 
-def _repeats(told: dict[str, Any]) -> Html:
+def repeats_part(told: Mapping[str, Any]) -> Html:
     """What was cut out of texts that stayed, by source."""
     what = "lines" if told["unit"] == "line" else "runs of three sentences"
     limit = told["max_documents"]

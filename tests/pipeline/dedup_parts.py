@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import dedup_stage
+from pipeline import dedup_repeats, dedup_stage
+from pipeline.annotate.trained_text import read_texts, text_edits
 from pipeline.context import Context
 from pipeline.dedup.columns import to_binary
 from pipeline.dedup.settings import minhash_scheme
@@ -46,10 +47,43 @@ class Said(Progress):
 
 def dedup(root: Path, parts: Parts, settings: str = "{}", beam_options: Sequence[str] = ()) -> list[str]:
     """Write `parts` into the workspace `root` where they are not yet, and run the stage; returns what it said."""
+    said = Said()
+    with WorkerPool(1) as pool:
+        context = _context(root, parts, settings, pool, said, beam_options)
+        dedup_stage.run(context, _annotations(context, parts))
+    return said.lines
+
+
+def cut_repeats(
+    root: Path, parts: Parts, settings: str, pool: WorkerPool
+) -> tuple[int, dict[str, str | None]]:
+    """Go on to the stage that cuts repeated text; returns the parts made, and the texts to train on by id."""
+    context = _context(root, parts, f"{{preset: null, {settings}}}", pool, Said())
+    states = dedup_stage.run(context, _annotations(context, parts))
+    tables = ("documents", "annotations", "duplicates", "repeats")
+    dedup_repeats.run(context, states, tables[:3])
+    texts: dict[str, str | None] = {}
+    for source, files in parts.items():
+        edits = text_edits(context.recipe.root, source)
+        for index in range(len(files)):
+            paths = [context.workspace.part(table, source, index) for table in tables]
+            for ids, _, found, _ in read_texts(paths, edits):
+                texts |= dict(zip(ids.to_pylist(), found.to_pylist(), strict=True))
+    return context.records[-1].done, texts
+
+
+def _context(
+    root: Path, parts: Parts, settings: str, pool: WorkerPool, said: Said, beam_options: Sequence[str] = ()
+) -> Context:
     sources = "".join(f"  {name}: {{format: wet, paths: [none.wet]}}\n" for name in parts)
     recipe = parse_recipe(f"name: d\nsources:\n{sources}dedup: {settings}\n", base=root.parent)
+    return Context(recipe, Workspace(str(root)), pool, said, beam_options)
+
+
+def _annotations(context: Context, parts: Parts) -> dict[str, list[PartState]]:
+    """Write `parts` where they are not yet."""
+    recipe, workspace = context.recipe, context.workspace
     scheme = minhash_scheme(recipe.root.dedup)
-    workspace = Workspace(str(root))
     states: dict[str, list[PartState]] = {}
     for source, files in parts.items():
         states[source] = []
@@ -60,10 +94,7 @@ def dedup(root: Path, parts: Parts, settings: str = "{}", beam_options: Sequence
             if state is None or state.fingerprint != own:
                 state = _write(workspace, source, index, docs, scheme, own)
             states[source].append(state)
-    said = Said()
-    with WorkerPool(1) as pool:
-        dedup_stage.run(Context(recipe, workspace, pool, said, beam_options), states)
-    return said.lines
+    return states
 
 
 def _write(workspace, source, index, docs, scheme, own) -> PartState:

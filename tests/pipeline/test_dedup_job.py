@@ -262,6 +262,34 @@ def test_what_an_earlier_build_holds_is_dropped_by_its_keys_alone(tmp_path):
     }
 
 
+def test_a_shared_band_is_not_enough_where_more_would_be_expected(tmp_path):
+    """Pairs at J = .52: 28 % share a band of the `strict` preset, and three such bands nearly none."""
+    held = [Doc(f"h{i}", text(204)) for i in range(100)]
+    dedup(tmp_path / "old", {"s": [held]}, "{preset: strict}")
+    parts = {
+        "s": [
+            [
+                *(Doc(f"far{doc.id}", edited(doc.text, 63)) for doc in held),
+                *(Doc(f"near{doc.id}", edited(doc.text, 10)) for doc in held),
+            ]
+        ]
+    }
+    dedup(tmp_path / "new", parts, "{preset: strict, against: old}")
+    gone = drops(tmp_path / "new", parts)
+    assert len(gone.keys() & {f"near{doc.id}" for doc in held}) >= 98
+    assert len(gone.keys() & {f"far{doc.id}" for doc in held}) <= 6
+
+
+@pytest.mark.parametrize("key", ["against: OLD", "increments: true"])
+def test_bands_too_weak_to_know_a_text_again_are_refused(tmp_path, decided, key):
+    settings = "{preset: gpt3, " + key.replace("OLD", str(decided[0])) + "}"
+    with pytest.raises(
+        UsageError, match=r"dedup\.(against|increments): bands of 1 row are shared by texts that"
+    ):
+        dedup(tmp_path / "new", {"s": [[Doc("a", text())]]}, settings)
+    assert not (tmp_path / "new/duplicates").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.dedup.bands import PRESETS, Bands, band_keys, probability
+from pipeline.dedup.bands import PRESETS, Bands, band_keys, held_probability, probability
 from pipeline.dedup.scheme import Scheme
 from pipeline.dedup.signature import minhash
 from pipeline.errors import UsageError
@@ -50,6 +50,40 @@ def test_found_pairs_follow_the_s_curve(preset: str, shared: int, size: int) -> 
     expected = probability(shared / (2 * size - shared), bands.bands, bands.rows)
     # Four standard deviations of a binomial share.
     assert abs(found - expected) <= 4 * (expected * (1 - expected) / pairs) ** 0.5 + 1 / pairs
+
+
+@pytest.mark.parametrize(
+    ("bands", "least"),
+    [
+        (PRESETS["fineweb"], 1),
+        (PRESETS["strict"], 3),
+        (PRESETS["gpt3"], 5),
+        (Bands(10, 1, 0.3), 3),
+        (Bands(10, 4, 0), 1),
+        (Bands(10, 4, 1), 10),
+    ],
+)
+def test_a_pair_at_the_threshold_shares_so_many_bands_on_average(bands: Bands, least: int) -> None:
+    assert bands.least_shared == least
+
+
+@pytest.mark.parametrize("shared", [200, 240, 267])  # of 300: J = .5, .667, .802
+def test_a_held_document_is_known_again_with_the_stated_chance(shared: int) -> None:
+    bands, pairs, size = PRESETS["strict"], 1500, 300
+    sets = pairs_at(shared, size, pairs, seed=shared)
+    scheme = Scheme(num_hashes=bands.num_hashes)
+    minima = minhash(sets.ravel(), np.arange(0, sets.size + 1, size), scheme)
+    keys = band_keys(minima, bands).reshape(pairs, 2, bands.bands)
+    found = ((keys[:, 0] == keys[:, 1]).sum(axis=1) >= bands.least_shared).mean()
+    expected = held_probability(shared / (2 * size - shared), bands)
+    assert abs(found - expected) <= 4 * (expected * (1 - expected) / pairs) ** 0.5 + 1 / pairs
+
+
+def test_with_one_band_needed_it_is_the_chance_of_a_candidate() -> None:
+    for similarity in (0.0, 0.5, 0.8, 1.0):
+        assert held_probability(similarity, PRESETS["fineweb"]) == pytest.approx(
+            probability(similarity, 14, 8)
+        )
 
 
 def test_a_key_is_of_its_band_and_of_all_its_rows() -> None:
