@@ -21,8 +21,8 @@ from mixtures.shard_writer import ShardWriter
 from mixtures.shards import ShardSet
 from training.distributed import world
 from training.feed import Feed
-from training.loop import Language, Run
 from training.machine import convention, memory_bytes, utilisation
+from training.run import Language, Run
 from training.settings import TrainSettings
 
 FLOORS = {"gpt3-125m": 354e3, "gpt3-350m": 137e3, "gpt3-760m": 69e3, "gpt3-1.3b": 45.6e3}

@@ -12,7 +12,8 @@ from mixtures.mixture import Mixture
 from training.distributed import World, find_device
 from training.errors import TrainingError
 from training.load import Trained, load_model
-from training.loop import Language, train
+from training.loop import train
+from training.run import Language
 from training.settings import TrainSettings
 from training.validation import HeldOut, read_held_out, validate
 
@@ -140,7 +141,7 @@ def ablate(
             if outcome.stopped:
                 raise TrainingError("stopped by a signal; the same command continues")
             trained = load_model(run.out, device=find_device(settings.device))
-            found = _losses(trained, held_out)
+            found = _losses(trained, held_out, masked=settings.mask_documents)
             found |= {f"task: {task}": score for task, score in (examine(trained) if examine else {}).items()}
             for measure, value in found.items():
                 values.setdefault(measure, {}).setdefault(name, []).append(value)
@@ -180,7 +181,7 @@ def _all_held_out(mixtures: Mapping[str, Path], windows: int) -> list[HeldOut]:
     return [found[source] for source in sorted(found)]
 
 
-def _losses(trained: Trained, held_out: list[HeldOut]) -> dict[str, float]:
+def _losses(trained: Trained, held_out: list[HeldOut], *, masked: bool) -> dict[str, float]:
     device = next(trained.model.parameters()).device
     scores = validate(
         trained.model,
@@ -189,5 +190,6 @@ def _losses(trained: Trained, held_out: list[HeldOut]) -> dict[str, float]:
         micro_batch=_MICRO_BATCH,
         bytes_per_token=None,
         autocast=nullcontext,
+        border=int(trained.position.mixture["eos_id"]) if masked else None,
     )
     return {f"loss: {source}": float(score["loss"] or 0.0) for source, score in scores.items()}

@@ -36,6 +36,7 @@ LATEST = "latest"
 RUN = "run.json"
 FILES = "files.json"
 _NAME = re.compile(r"step-(\d{8,})")
+_PARTIAL = ".partial"
 _READ = 1 << 22
 
 
@@ -64,7 +65,7 @@ class Checkpoints:
         self.folder = folder
         self._world = world
         self._keep = keep
-        self._pending: tuple[int, Future[str | None]] | None = None
+        self._pending: Future[str | None] | None = None
         self._finisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self.damaged: list[str] = []  # one line for each checkpoint that was passed over
 
@@ -74,12 +75,11 @@ class Checkpoints:
         Returns:
             A line about the one before if it failed; None if all is well.
         """
-        problem = self.wait()
+        before = self.wait()
         final = self.folder / f"step-{position.step:08d}"
-        partial = final.with_name(f".{final.name}.partial")
-        problem = self._agree(self._prepare(partial, position)) or problem
-        if problem is not None and not partial.is_dir():
-            return problem
+        partial = final.with_name(f".{final.name}{_PARTIAL}")
+        if (failed := self._agree(self._prepare(partial, position))) is not None:
+            return failed
         state: dict[str, Any] = {
             "model": get_model_state_dict(model),
             "optimiser": get_optimizer_state_dict(model, optimiser),
@@ -91,15 +91,16 @@ class Checkpoints:
             process_group=self._world.checkpoint_group,
             no_dist=not self._world.started,
         )
-        self._pending = position.step, self._finisher.submit(self._finish, written, partial, final)
-        return problem
+        self._pending = self._finisher.submit(self._finish, written, partial, final)
+        return before
 
     def _prepare(self, partial: Path, position: Position) -> str | None:
         if not self._world.first:
             return None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(partial, ignore_errors=True)
+            for left in self.folder.glob(f".step-*{_PARTIAL}"):  # of a process that was killed meanwhile
+                shutil.rmtree(left, ignore_errors=True)
             partial.mkdir()
             (partial / RUN).write_text(json.dumps(asdict(position), indent=1, sort_keys=True) + "\n")
         except OSError as error:
@@ -129,12 +130,12 @@ class Checkpoints:
         """
         if self._pending is None:
             return None
-        _, future = self._pending
+        problem = self._pending.result()
         self._pending = None
-        return self._agree(future.result())
+        return self._agree(problem)
 
     def close(self) -> None:
-        """Let go of the thread; call `wait` first."""
+        """Let go of the thread; what is being written is finished first. Asks no other process for anything."""
         self._finisher.shutdown(wait=True)
 
     def complete(self) -> list[Path]:
@@ -145,8 +146,19 @@ class Checkpoints:
         return sorted(named, key=lambda path: int(path.name.removeprefix("step-")))
 
     def newest(self) -> Path | None:
-        """The newest checkpoint that is whole; None if there is none. `damaged` tells which were passed over."""
-        return newest_whole(self.folder, damaged=self.damaged)
+        """The newest checkpoint that is whole; None if there is none. `damaged` tells which were passed over.
+
+        The first process reads and decides for all.
+
+        Raises:
+            TrainingError: there are some, but none is whole: a run is not started anew in silence.
+        """
+        found = newest_whole(self.folder, damaged=self.damaged) if self._world.first else None
+        if (name := self._agree(None if found is None else found.name)) is not None:
+            return self.folder / name
+        if (told := self._agree("; ".join(self.damaged) or None)) is not None:
+            raise TrainingError(f"no checkpoint is whole: {told}; remove {self.folder} to start anew")
+        return None
 
     def load(self, folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Fill a model and its optimiser; their processes need not be as many as wrote the checkpoint."""
@@ -169,10 +181,11 @@ class Checkpoints:
         for old in self.complete()[: -self._keep]:
             shutil.rmtree(old)
 
-    def _agree(self, problem: str | None) -> str | None:
+    def _agree(self, word: str | None) -> str | None:
+        """What the first process says."""
         if not self._world.started:
-            return problem
-        told: list[str | None] = [problem]
+            return word
+        told: list[str | None] = [word]
         torch.distributed.broadcast_object_list(told, src=0, group=self._world.checkpoint_group)
         return told[0]
 
@@ -201,7 +214,7 @@ def newest_whole(folder: Path, *, damaged: list[str] | None = None) -> Path | No
         if problem is None:
             return folder / name
         if damaged is not None:
-            damaged.append(f"{folder / name}: {problem}; using the one before")
+            damaged.append(f"{folder / name}: {problem}")
     return None
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_loader import load
 
-from training.checkpoint import RUN, Position, newest_whole, read_position
+from training.checkpoint import RUN, Position, find_damage, newest_whole, read_position
 from training.distributed import alone
 from training.errors import TrainingError
 from training.model import GPT
@@ -27,15 +27,21 @@ def find_checkpoint(path: Path) -> Path:
     """The checkpoint meant by a path: itself, or the newest whole one of a run's folder.
 
     Raises:
-        TrainingError: there is none.
+        TrainingError: there is none, or the one meant is damaged.
     """
     if (path / RUN).is_file():
+        if (problem := find_damage(path)) is not None:
+            raise TrainingError(
+                f"{path}: a damaged checkpoint: {problem}; give the run's folder to use the one before"
+            )
         return path
+    damaged: list[str] = []
     for folder in (path / "checkpoints", path):
-        if (found := newest_whole(folder)) is not None:
+        if (found := newest_whole(folder, damaged=damaged)) is not None:
             return found
+    told = f" ({'; '.join(damaged)})" if damaged else ""
     raise TrainingError(
-        f"{path}: no whole checkpoint; expected a run's folder (`train --out`) or one checkpoint"
+        f"{path}: no whole checkpoint{told}; expected a run's folder (`train --out`) or one checkpoint"
     )
 
 

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 CHUNK_BYTES = 512 << 20  # of float32 logits held at once on a GPU
 _TINY = 1e-30  # probabilities below lose digits in float32
-CPU_CHUNK_BYTES = 52 << 20  # more rows are no faster on a processor
+CPU_CHUNK_BYTES = 16 << 20  # more rows leave the caches of a processor
 
 
 class _Chunks:

@@ -1,5 +1,6 @@
 """Where a run's numbers go: the console, `metrics.jsonl`, and TensorBoard and Weights & Biases if installed."""
 
+import hashlib
 import json
 import os
 import sys
@@ -42,6 +43,7 @@ class Metrics:
     ) -> None:
         self.say = say or _print
         self._log_every = log_every
+        self._unwritten = b""  # lines that the disk had no room for
         self.path = folder / METRICS
         kept = [record for record in read_metrics(self.path) if record["step"] <= resumed]
         try:
@@ -49,16 +51,16 @@ class Metrics:
             temporary = self.path.with_name(f".{METRICS}.tmp")
             temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
             temporary.replace(self.path)
-            self._file = self.path.open("a", encoding="utf-8")
+            self._file = self.path.open("ab", buffering=0)
+            self._size = self.path.stat().st_size
         except OSError as error:
             raise TrainingError(f"{folder}: the run's folder cannot be written: {error.strerror}") from error
-        self._board = _tensorboard(folder)
+        self._board = _tensorboard(folder, resumed)
         self._wandb = None if wandb is None else _start_wandb(wandb, folder)
 
     def record(self, values: Mapping[str, Any]) -> None:
         """Keep the numbers of one step (`step` is among them)."""
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
+        self._write(json.dumps(values).encode() + b"\n")
         numbers = {name: value for name, value in _flat(values).items() if name != "step"}
         if self._board is not None:
             for name, value in numbers.items():
@@ -68,17 +70,40 @@ class Metrics:
         if values["step"] == 1 or values["step"] % self._log_every == 0 or "validation" in values:
             self.say(_line(values))
 
+    def _write(self, line: bytes) -> None:
+        """Append a line; on a full disk keep it for later, when a checkpoint that is pruned may have made room."""
+        warned, self._unwritten = bool(self._unwritten), self._unwritten + line
+        try:
+            written = self._file.write(self._unwritten)
+        except OSError as error:
+            written, cause = 0, error.strerror
+        else:
+            cause = "the disk is full"
+        if written == len(self._unwritten):
+            self._size += written
+            self._unwritten = b""
+            return
+        self._file.truncate(self._size)
+        if not warned:
+            self.say(f"warning: {self.path} cannot be written ({cause}); its lines are kept for later")
+
+    def close(self) -> None:
+        """Finish all outputs."""
+        if self._unwritten:
+            self._write(b"")
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+        if self._wandb is not None:
+            self._wandb.finish()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
-        if self._wandb is not None:
-            self._wandb.finish()
+        self.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -111,14 +136,15 @@ def _line(values: Mapping[str, Any]) -> str:
     ]
     if values["mfu"] is not None:
         parts.append(f"MFU {values['mfu']:.1%}")
-    parts += [f"{values['memory_bytes'] / 2**30:.2f} GiB", f"ETA {_duration(values['eta_seconds'])}"]
+    parts += [f"{values['memory_bytes'] / 2**30:.2f} GiB", f"ETA {duration(values['eta_seconds'])}"]
     for source, scores in values.get("validation", {}).items():
         bits = scores["bits_per_byte"]
         parts.append(f"{source} {scores['loss']:.4f}" + ("" if bits is None else f" ({bits:.3f} bits/byte)"))
     return "  ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
@@ -134,12 +160,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     return out
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, resumed: int) -> Any:
     if find_spec("tensorboard") is None:
         return None
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(folder / "tensorboard")
+    return SummaryWriter(folder / "tensorboard", purge_step=resumed + 1 if resumed else None)
 
 
 def _start_wandb(project: str, folder: Path) -> Any:
@@ -148,4 +174,6 @@ def _start_wandb(project: str, folder: Path) -> Any:
     import wandb  # type: ignore[import-not-found,unused-ignore]
 
     os.environ.setdefault("WANDB_SILENT", "true")
-    return wandb.init(project=project, dir=str(folder), name=folder.name, resume="allow")
+    # A run that continues goes on in the same curves: its folder names it.
+    name = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()
+    return wandb.init(project=project, dir=str(folder), name=folder.name, id=name, resume="allow")

@@ -84,7 +84,7 @@ def plan_schedule(
     """
     scale = preset.schedule_scale if scale is None else scale
     factor = tokens / PAPER_TOKENS if scale is None else scale
-    if factor <= 0:
+    if not 0 < factor < math.inf:
         raise TrainingError(
             f"schedule scale {factor}: expected a positive number; 1 is a run of 300 B tokens"
         )

@@ -1,5 +1,6 @@
 """What a user can choose about a run."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class TrainSettings:
         checkpoint_every, validate_every, sample_every: steps; 0 for never (the last step always makes a checkpoint).
         keep: checkpoints that stay.
         validation_windows: windows of each source that are read for the validation loss.
-        verify: read all shards before starting and compare their SHA-256.
+        verify: read all shards before starting and compare their SHA-256; None where that takes seconds at most.
     """
 
     mixture: Path
@@ -57,7 +58,7 @@ class TrainSettings:
     sample_every: int = 0
     sample_tokens: int = 64
     log_every: int = 10
-    verify: bool = False
+    verify: bool | None = None
     wandb: str | None = None
 
     def __post_init__(self) -> None:
@@ -65,7 +66,12 @@ class TrainSettings:
             raise TrainingError(f"precision `{self.precision}`: expected one of {', '.join(PRECISIONS)}")
         if self.parallel not in PARALLEL:
             raise TrainingError(f"parallel `{self.parallel}`: expected one of {', '.join(PARALLEL)}")
-        for name in ("steps", "tokens", "batch", "micro_batch", "keep", "log_every"):
+        for name in ("steps", "tokens", "batch", "micro_batch", "keep", "log_every", "validation_windows"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise TrainingError(f"{name} {value}: expected 1 or more")
+        for name in ("checkpoint_every", "validate_every", "sample_every", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise TrainingError(f"{name} {getattr(self, name)}: expected 0 or more")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise TrainingError(f"learning_rate {self.learning_rate}: expected a positive number")

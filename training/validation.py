@@ -14,6 +14,7 @@ from torch import nn
 from mixtures.dataset import ValidationWindows
 from mixtures.mixture import VALIDATION, Mixture
 from training.distributed import World
+from training.model import document_numbers
 
 Int64s = npt.NDArray[np.int64]
 
@@ -55,6 +56,7 @@ def validate(
     micro_batch: int,
     bytes_per_token: Int64s | None,
     autocast: Any,
+    border: int | None = None,
 ) -> Mapping[str, dict[str, float | None]]:
     """Mean loss in nats a token, and bits a byte, of each source.
 
@@ -68,6 +70,7 @@ def validate(
         bytes_per_token: (vocabulary,) UTF-8 bytes of each token, 0 for end-of-text; None if the tokenizer is unknown,
             which leaves `bits_per_byte` None.
         autocast: context in which the model runs.
+        border: end-of-text id, if the model was trained with documents kept apart.
     """
     was_training = model.training
     model.eval()
@@ -77,11 +80,12 @@ def validate(
         stride = world.size * micro_batch
         for begin in range(0, len(source.windows), stride):
             mine = source.windows[begin + world.rank * micro_batch :][:micro_batch]
-            mine = mine[: max(0, begin + stride - (begin + world.rank * micro_batch))]
             # A process without a window still takes part, with one that does not count.
             rows = torch.from_numpy(mine if len(mine) else source.windows[:1]).to(world.device)
+            inputs = rows[:, :-1]
+            documents = None if border is None else document_numbers(inputs, border)
             with autocast():
-                loss = model(rows[:, :-1], rows[:, 1:])
+                loss = model(inputs, rows[:, 1:], documents)
             if len(mine):
                 targets = mine[:, 1:]
                 size = 0 if bytes_per_token is None else int(bytes_per_token[targets].sum())

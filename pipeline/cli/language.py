@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from mixtures.mixture import Mixture
     from pipeline.tokenize.tokenizer import Tokenizer
-    from training.loop import Language
+    from training.run import Language
 
 
 def need_torch() -> None:
@@ -68,7 +68,7 @@ def tokenizer_named(mixture: Mapping[str, Any], name: str | None) -> "Tokenizer"
 def language_of(mixture_file: Path, name: str | None) -> "Language":
     """Decoder and byte counts for a mixture; empty if its tokenizer is not at hand. Arguments as `tokenizer_of`."""
     from mixtures.mixture import Mixture
-    from training.loop import Language
+    from training.run import Language
 
     tokenizer = tokenizer_of(Mixture.read(mixture_file), name)
     if tokenizer is None:

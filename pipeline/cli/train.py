@@ -86,7 +86,11 @@ _EVERY = click.IntRange(min=0)
     "--log-every", type=_COUNT, default=10, show_default=True, help="Steps between lines on the console."
 )
 @click.option("--tokenizer", help="Of the build, if it is not gpt2: for samples and bits per byte.")
-@click.option("--verify", is_flag=True, help="Compare the SHA-256 of all shards first.")
+@click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Compare the SHA-256 of all shards first.  [default: up to 1 GiB of them]",
+)
 @click.option("--wandb", metavar="PROJECT", help="Also log to Weights & Biases.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON for scripts.")
 def command(tokenizer: str | None, as_json: bool, **options: Any) -> None:
@@ -97,10 +101,19 @@ def command(tokenizer: str | None, as_json: bool, **options: Any) -> None:
     from pipeline.cli.language import language_of, need_torch
 
     need_torch()
+    from pipeline.errors import UsageError
+    from training.distributed import find_device
+    from training.errors import TrainingError
     from training.loop import train
+    from training.presets import find_preset
     from training.settings import TrainSettings
 
-    settings = TrainSettings(**options)
+    try:
+        settings = TrainSettings(**options)
+        find_preset(settings.preset)
+        find_device(settings.device)
+    except TrainingError as error:
+        raise UsageError(str(error)) from None
     outcome = train(settings, language_of(settings.mixture, tokenizer))
     if as_json:
         click.echo(json.dumps(asdict(outcome)))

@@ -35,13 +35,13 @@ def make_mixture(
     weights: dict[str, int] | None = None,
     name: str = "mix",
 ) -> Path:
-    """The licence in two sources, and a held-out part of one."""
+    """The licence in two sources, one of them in capitals, and a held-out part of the other."""
     text = LICENSE.read_bytes()
     paragraphs = text.split(b"\n\n")
     cut = len(paragraphs) * 4 // 5
     if not (root / "shards").exists():
         write_documents(root / "shards/prose", "prose", paragraphs[:cut])
-        write_documents(root / "shards/lines", "lines", text.splitlines()[:150])
+        write_documents(root / "shards/lines", "lines", text.upper().splitlines()[:150])
         write_documents(root / "shards/prose/validation", "prose", paragraphs[cut:], split="validation")
     path = root / "mixtures" / f"{name}.json"
     build_mixture(

@@ -18,10 +18,10 @@ def test_the_interval_is_students() -> None:
 def test_more_of_the_tested_source_gives_a_lower_loss(tmp_path: Path) -> None:
     much = make_mixture(tmp_path, weights={"prose": 9, "lines": 1}, name="much")
     little = make_mixture(tmp_path, weights={"prose": 1, "lines": 9}, name="little")
-    run = settings(much, tmp_path / "runs", steps=None, tokens=64 * 8 * 20, keep=1)
+    run = settings(much, tmp_path / "runs", steps=None, tokens=64 * 8 * 16, keep=1)
     told = ablate({"much": much, "little": little}, run, seeds=[0, 1], say=lambda _: None)
     losses = told.scores["loss: prose"]
-    assert losses["much"].mean < losses["little"].mean
+    assert losses["much"].mean < losses["little"].mean - 0.1
     assert told.differences["loss: prose"]["little"].mean == pytest.approx(
         losses["little"].mean - losses["much"].mean
     )

@@ -10,8 +10,9 @@ from mixtures.dataset import MixtureDataset
 from tests.training.corpora import EOS, VOCABULARY, make_mixture, settings
 from training.errors import TrainingError
 from training.load import load_model
-from training.loop import Language, Run, train
+from training.loop import train
 from training.metrics import read_metrics
+from training.run import Language, Run
 
 
 def losses(folder: Path) -> list[float]:
