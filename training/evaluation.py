@@ -4,11 +4,12 @@ import math
 import string
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
+from training.beam import beam_search
 from training.errors import TrainingError
-from training.generate import generate
 from training.scoring import Encode, Likelihood, Request, likelihoods, split_tokens
 from training.tasks import Example, Task, context_of, few_shot, read_examples
 
@@ -86,9 +87,7 @@ def evaluate(
         TrainingError: the data is not usable.
     """
     asked = read_examples(task, task.data, limit=limit)
-    pool = asked
-    if shots and task.train is not None:
-        pool = read_examples(task, task.train)
+    pool = read_examples(task, task.train or task.data) if shots else []
     contexts = [context_of(task, one, few_shot(task, pool, one, shots=shots, seed=seed)) for one in asked]
     judge = {"multiple_choice": _multiple_choice, "cloze": _cloze, "exact_match": _exact_match}[task.kind]
     right = judge(reader, task, asked, contexts)
@@ -150,18 +149,26 @@ def _exact_match(reader: Reader, task: Task, asked: list[Example], contexts: lis
     for one, text in zip(asked, contexts, strict=True):
         prompt = reader.encode(text.rstrip(" ")) or [reader.eos_id]
         room = reader.context - task.max_tokens
-        ids = generate(
+        ids = beam_search(
             reader.model,
             prompt[-room:] if room > 0 else prompt,
             tokens=task.max_tokens,
             context=reader.context,
-            temperature=0,
-            eos_id=reader.eos_id,
+            beams=task.beams,
+            length_penalty=task.length_penalty,
+            ends=partial(_ends, reader, task),
         )
         answer = reader.decode([token for token in ids if token != reader.eos_id])
-        given = answer.removeprefix(task.joint).split(task.stop)[0] if task.stop else answer
+        given = answer.removeprefix(task.joint)
+        given = given if task.stop is None else given.split(task.stop)[0]
         right.append(_plain(given) in {_plain(truth) for truth in one.answers})
     return right
+
+
+def _ends(reader: Reader, task: Task, ids: Sequence[int]) -> bool:
+    if ids[-1] == reader.eos_id:
+        return True
+    return task.stop is not None and task.stop in reader.decode(list(ids)).removeprefix(task.joint)
 
 
 def _plain(text: str) -> str:

@@ -39,8 +39,9 @@ class Task:
         separator: between examples.
         benchmark: name in `clean_ids.json`; the task's own by default.
         id: field with the example's id; its number in the file if missing.
-        stop: text that ends a generated answer.
+        stop: text that ends a generated answer; null for none.
         max_tokens: of a generated answer.
+        beams, length_penalty: of the search for a generated answer; the paper's are 4 and 0.6.
     """
 
     name: str
@@ -56,8 +57,10 @@ class Task:
     separator: str = "\n\n"
     benchmark: str | None = None
     id: str = "id"
-    stop: str = "\n"
+    stop: str | None = "\n"
     max_tokens: int = 32
+    beams: int = 4
+    length_penalty: float = 0.6
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any], *, file: Path) -> Self:
@@ -82,6 +85,7 @@ class Task:
                 values[key] = file.parent / str(values[key])
         if isinstance(values.get("choices"), list):
             values["choices"] = tuple(str(choice) for choice in values["choices"])
+        _check_values(values, file)
         task = cls(**values)
         if task.kind not in KINDS:
             raise TrainingError(f"{file}: kind `{task.kind}`; expected one of {', '.join(KINDS)}")
@@ -92,6 +96,23 @@ class Task:
         if (task.kind == "multiple_choice") != (task.choices is not None):
             raise TrainingError(f"{file}: `choices` belongs to multiple_choice, and that needs it")
         return task
+
+
+def _check_values(values: Mapping[str, Any], file: Path) -> None:
+    for key in ("name", "normalisation", "answer_context", "joint", "separator", "benchmark", "id", "stop"):
+        if key in values and not isinstance(values[key], str) and not (key == "stop" and values[key] is None):
+            raise TrainingError(f"{file}: `{key}` is {values[key]!r}; expected text")
+    if not isinstance(values.get("choices"), str | tuple | None):
+        raise TrainingError(
+            f"{file}: `choices` is {values['choices']!r}; expected a field's name or a list of texts"
+        )
+    for key in ("max_tokens", "beams"):
+        found = values.get(key, 1)
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            raise TrainingError(f"{file}: `{key}` is {found!r}; expected a whole number, 1 or more")
+    penalty = values.get("length_penalty", 0)
+    if not isinstance(penalty, int | float) or isinstance(penalty, bool) or not 0 <= penalty <= 10:
+        raise TrainingError(f"{file}: `length_penalty` is {penalty!r}; expected a number from 0 to 10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +148,7 @@ def few_shot(task: Task, pool: list[Example], asked: Example, *, shots: int, see
     Raises:
         TrainingError: there are not so many.
     """
-    others = [example for example in pool if example.id != asked.id]
+    others = [example for example in pool if example != asked]
     if shots > len(others):
         raise TrainingError(f"task `{task.name}`: {shots} examples asked for, there are {len(others)}")
 

@@ -73,6 +73,12 @@ def command(run: Path, tasks: tuple[Path, ...], shots: str, seed: int, limit: in
     for path in tasks:
         task = read_task(path)
         mine = clean_ids.get(task.benchmark or task.name)
+        if clean is not None and mine is None:
+            click.echo(
+                f"{path}: no clean examples for it, since {clean} does not name `{task.benchmark or task.name}`; name the "
+                f"benchmark with the key `benchmark`: {', '.join(sorted(clean_ids))}",
+                err=True,
+            )
         for count in counts:
             found = evaluate(
                 reader,
@@ -156,7 +162,9 @@ def _line(result: dict[str, Any]) -> str:
     parts = [f"{result['task']}  {result['shots']}-shot"]
     for name in ("all", "clean"):
         score = result[name]
-        if score is not None and score["accuracy"] is not None:
+        if score is not None and score["accuracy"] is None:
+            parts.append(f"{name}: none of the examples")
+        elif score is not None:
             error = "" if score["standard_error"] is None else f" ±{score['standard_error']:.2%}"
             parts.append(f"{name} {score['accuracy']:.2%}{error} of {score['examples']:,}")
     return "  ".join(parts)

@@ -31,7 +31,7 @@ def encode(text: str) -> list[int]:
 
 
 def decode(ids: list[int]) -> str:
-    return bytes(ids).decode()
+    return bytes(ids).decode(errors="replace")
 
 
 @pytest.fixture
