@@ -2,6 +2,8 @@
 
     python -m benchmarks.dedup [--data DIR] [--texts N] [--documents N] [--rounds N]
 
+With `--texts 0` grouping alone is timed: what partitions and the reducer of components do.
+
 Texts are real ones of 2,000 to 8,000 characters from the data folder, or made up where it is absent. Every method
 goes from text to signature over shingles of five words; the rounds are interleaved and the fastest counts, in
 CPU time of one process. Peers that are not installed are named and left out.
@@ -23,8 +25,9 @@ from datasketch import MinHash
 
 from pipeline.dedup.bands import PRESETS, band_keys
 from pipeline.dedup.buckets import bucket_edges
-from pipeline.dedup.components import components, components_by_labels
-from pipeline.dedup.partition import pack, partitions_per_band, unpack
+from pipeline.dedup.components import components, components_by_labels, forest
+from pipeline.dedup.partition import pack, partitions_per_band
+from pipeline.dedup.row_gaps import pack_rows, unpack_keys
 from pipeline.dedup.scheme import Scheme
 from pipeline.dedup.signature import signatures
 from text.normalise import text_hashes
@@ -126,15 +129,18 @@ def planted(count: int, seed: int = 0) -> np.ndarray:
 
 def group(count: int) -> dict[str, float]:
     """Seconds of each step for `count` documents, with the number of edges and clusters."""
-    keys, ids = planted(count), np.arange(count, dtype=np.uint64)
+    keys = planted(count)
     marks = [time.process_time()]
     shuffled: dict[int, list[tuple[bytes, bytes]]] = {}
-    for begin in range(0, count, PART):  # as parts come; the rest is the shuffle's work
-        rows = slice(begin, begin + PART)
-        for partition, packed_keys, packed_ids in pack(keys[rows], ids[rows], partitions_per_band(count)):
-            shuffled.setdefault(partition, []).append((packed_keys, packed_ids))
+    for part, begin in enumerate(range(0, count, PART)):  # as parts come; the rest is the shuffle's work
+        own = keys[begin : begin + PART]
+        rows = np.arange(len(own), dtype=np.uint64)
+        for partition, packed_keys, chosen in pack(own, rows, partitions_per_band(count)):
+            packed_rows = pack_rows(part, np.frombuffer(chosen, "<i8"))
+            shuffled.setdefault(partition, []).append((packed_keys, packed_rows))
     marks.append(time.process_time())
-    edges = np.concatenate([bucket_edges(*unpack(elements)).edges for elements in shuffled.values()])
+    forests = [forest(bucket_edges(*unpack_keys(elements)).edges) for elements in shuffled.values()]
+    edges = np.concatenate(forests)
     marks.append(time.process_time())
     found = components(edges)
     marks.append(time.process_time())
@@ -156,7 +162,8 @@ def compare_growth(documents: int, rounds: int) -> None:
         print(
             f"  {count:9,} documents: pack {found['pack']:.3f}, buckets {found['buckets']:.3f}, components"
             f" {found['scipy']:.3f} (numpy alone {found['numpy']:.3f}); {found['edges']:,.0f} edges,"
-            f" {found['clusters']:,.0f} clusters, {found['bytes']:.0f} bytes shuffled a document"
+            f" {found['clusters']:,.0f} clusters, {found['bytes']:.0f} bytes shuffled a document;"
+            f" reducer alone {found['buckets'] + found['scipy']:.2f} s"
         )
     print(
         f"  ten times the documents cost {totals[documents] / totals[documents // 10]:.1f} times the seconds"
@@ -181,6 +188,8 @@ def main() -> None:
         print(f"{name}: {bands.describe()}")
     group(1000)  # imports and first touches of memory belong to no measurement
     compare_growth(arguments.documents, arguments.rounds)
+    if arguments.texts == 0:
+        return
     texts = load(arguments.data, arguments.texts)
     signed = signatures(pa.array(texts), Scheme())
     print(

@@ -43,7 +43,8 @@ def run(context: Context, survivors: States, tables: Sequence[str]) -> States:
     settings = context.recipe.root.dedup.repeats
     assert settings is not None
     record, start = context.begin("repeats")
-    context.clean("repeats", {name: len(parts) for name, parts in survivors.items()})
+    for table in ("repeats", ".work/repeats/parts"):
+        context.clean(table, {name: len(parts) for name, parts in survivors.items()})
     scans = _scans(context, survivors, tables, settings)
     context.make_files("repeats-scan", scans, record)
     notes = [_read_json(plan.output) for plan in scans]
@@ -109,6 +110,7 @@ def _count(
     note: dict[str, Any] | None = _read_json(there) if exists(there) else None
     if note is not None and note["fingerprint"] == own:
         return note
+    remove(there)  # what it speaks of is about to change
     import_beam(context.beam_options)
     from pipeline.dedup_repeats_job import count_repeats
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from text.buffers import Bytes, Hashes, Offsets, TextBuffer, text_buffer
+from text.distinct import distinct
 from text.hashes import Q, fmix64
 from text.normalise import normalise, word_sums
 
@@ -169,7 +170,7 @@ def _cut_up(texts: TextBuffer, *, sentences: bool) -> tuple[TextBuffer, npt.NDAr
         for mark in _WIDE_MARKS:
             ends |= _ends_of(data, mark)
     cuts = np.flatnonzero(ends) + base + 1
-    starts = np.unique(np.concatenate([texts.starts, cuts]))
+    starts = distinct(np.concatenate([texts.starts, cuts]))
     starts = starts[starts < stop]
     # Between texts lie at most the bytes of nulls; they belong to none.
     row = np.searchsorted(texts.starts, starts, side="right") - 1
