@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.dedup.part import HELD_RULES
 from pipeline.dedup.part_keys import read_rows
 from pipeline.dedup.row_gaps import parts_of, rows_of
 from pipeline.dedup.statistics import Statistics
@@ -60,7 +61,9 @@ def warnings_of(sums: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str
     """
     lines = []
     for name, told in sums.items():
-        kept, removed = told["kept"], sum(told["removed"].values())
+        kept = told["kept"]
+        # What an earlier build holds is no surprise, however much it is.
+        removed = sum(number for rule, number in told["removed"].items() if rule not in HELD_RULES)
         judged = kept + removed
         if judged >= _FEW and removed > _HIGH * judged:
             lines.append(

@@ -193,6 +193,13 @@ def test_a_web_source_without_a_copy_is_remarked(tmp_path):
     assert "not one of the 10,000 documents of `s` was dropped" in dedup(tmp_path / "w", parts)[0]
 
 
+def test_what_an_earlier_build_holds_is_no_surprise(tmp_path):
+    parts = {"s": [[Doc(f"d{number}", f"text number {number}") for number in range(200)]]}
+    dedup(tmp_path / "old", parts)
+    assert dedup(tmp_path / "new", parts, "{against: old}") == []
+    assert kept(tmp_path / "new", parts) == set()
+
+
 def test_a_document_of_50_megabytes(tmp_path):
     long = " ".join(f"{number:040d}" for number in range(1_250_000))
     assert len(long) > 50_000_000
