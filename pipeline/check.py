@@ -114,7 +114,9 @@ def check(recipe: Recipe, workspace: str | None = None) -> Plan:
             files = {task["file"]: task["size"] for task in tasks}
             sources.append(SourcePlan(name, source.format, len(files), len(tasks), sum(files.values())))
     engine = root.language_engine
-    model = attempt("language_model", lambda: LanguageModel.load(_local(recipe.language_model), engine=engine))
+    model = attempt(
+        "language_model", lambda: LanguageModel.load(_local(recipe.language_model), engine=engine)
+    )
     for name, rules in root.filters.items():
         attempt(f"filters.{name}", lambda rules=rules: check_rules(rules))
     for name in used_classifiers(root):

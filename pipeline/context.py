@@ -13,10 +13,11 @@ from pipeline.recipe import Recipe
 from pipeline.runner import import_beam, runner_name
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.paths import is_remote
-from pipeline.storage.reading import exists, open_input
+from pipeline.storage.reading import exists, read_if_there
 from pipeline.workspace import PartState, Workspace, read_state
 
 _THREADS = 16  # that read footers from an object store
+_MAX_NOTE = 64 << 20  # bytes
 
 
 @dataclass
@@ -127,11 +128,8 @@ class Context:
 
     @staticmethod
     def _has_note(plan: PartPlan) -> bool:
-        if not exists(plan.output):
-            return False
-        with open_input(plan.output) as stream:
-            note = json.loads(stream.read())
-        return bool(note["fingerprint"] == plan.fingerprint)
+        note = read_if_there(plan.output, _MAX_NOTE)
+        return note is not None and bool(json.loads(note)["fingerprint"] == plan.fingerprint)
 
     def begin(self, name: str) -> tuple[StageRecord, float]:
         """Open the record of a stage."""

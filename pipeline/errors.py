@@ -18,6 +18,10 @@ class UsageError(CrawlmixError):
     exit_code = 2
 
 
+class NoFileError(UsageError):
+    """There is no file of this name; nothing else is wrong."""
+
+
 _ENVIRONMENT = {
     errno.ENOSPC: "cannot write: the disk is full; make room",
     errno.EDQUOT: "cannot write: the disk quota is used up; make room",

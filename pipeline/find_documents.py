@@ -101,7 +101,8 @@ class Wanted:
                     if host is not None and (_same_host(host) in hosts or _domain(_same_host(host), domains))
                 }
                 candidates = pc.or_(named, _in(of_host, chosen))
-                for row in pc.indices_nonzero(candidates).to_pylist():
+                # Of no chunks at all, as a part without rows has them, it ends the process.
+                for row in pc.indices_nonzero(candidates.combine_chunks()).to_pylist():
                     name, url, host = table["id"][row].as_py(), spelt[row].as_py(), of_host[row].as_py()
                     line = urls.get(canonical_url(url)) if url else None
                     line = line or (_domain(_same_host(host), domains) if host else None) or ids.get(name)

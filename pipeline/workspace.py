@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.document import FATES
-from pipeline.errors import CrawlmixError
+from pipeline.errors import CrawlmixError, NoFileError
 from pipeline.storage.paths import join
 from pipeline.storage.publish import publish
-from pipeline.storage.reading import exists, open_input
+from pipeline.storage.reading import open_input, read_if_there
 
 _STATE_KEY = b"crawlmix"
+_MAX_TEXT = 1 << 31  # bytes of a manifest, ledger or other small file at most
 
 
 def fingerprint(*values: Any) -> str:
@@ -75,12 +76,12 @@ class PartState:
 
 def read_state(path: str) -> PartState | None:
     """Read the state out of a part's Parquet footer; None when there is no such file or it is not ours."""
-    if not exists(path):
-        return None
     try:
         with open_input(path) as stream:
             metadata = pq.read_metadata(stream).metadata or {}
         return PartState(**json.loads(metadata[_STATE_KEY]))
+    except NoFileError:
+        return None
     except (pa.ArrowException, KeyError, TypeError, ValueError):
         return None  # cut, foreign or older: it is made again
 
@@ -121,11 +122,8 @@ class Workspace:
 
     def read_text(self, *parts: str) -> str | None:
         """Read a small text file of the workspace; None when it is not there."""
-        path = self.path(*parts)
-        if not exists(path):
-            return None
-        with open_input(path) as stream:
-            return stream.read().decode()
+        found = read_if_there(self.path(*parts), _MAX_TEXT)
+        return None if found is None else found.decode()
 
 
 class PartWriter:

@@ -100,7 +100,8 @@ def _rows_with(
             hits = pc.is_in(table[columns[0]], value_set=values)
             for name in columns[1:]:
                 hits = pc.or_(hits, pc.is_in(table[name], value_set=values))
-            for row in pc.indices_nonzero(hits).to_pylist():
+            # Of no chunks at all, as a part without rows has them, it ends the process.
+            for row in pc.indices_nonzero(hits.combine_chunks()).to_pylist():
                 yield source, part, row, table.slice(row, 1).to_pylist()[0]
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
+from fnmatch import translate
+from glob import has_magic
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from pipeline.errors import CrawlmixError, UsageError
+from pipeline.errors import CrawlmixError, NoFileError, UsageError
 from pipeline.storage.listing import StoredFile
 from pipeline.storage.paths import bucket_and_key, name, scheme
 from pipeline.storage.retry import (
@@ -45,6 +48,9 @@ _TRANSIENT_CODES = frozenset(
     {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException"}
 )
 
+# Smaller objects go up in one request, which states their length.
+_ONE_PUT = 5 << 20
+
 _without_credentials: set[str] = set()  # buckets asked anonymously because no credentials were found
 
 
@@ -68,15 +74,38 @@ class ObjectStore:
 
     def exists(self, url: str) -> bool:
         """Say whether there is an object (a folder is none)."""
+        ask = _google_exists if self.scheme == "gs" else _simple_exists
         try:
-            return bool(self.run(lambda fs: fs.info(_key(url)), url)["type"] == "file")
-        except NoObjectError:
+            return self.run(lambda fs: ask(fs, url), url)
+        except NoFileError:
             return False
 
     def glob(self, pattern: str) -> list[str]:
-        """Return the objects that match, sorted."""
-        found = self.run(lambda fs: fs.glob(_key(pattern), detail=True), pattern)
-        return sorted(self._url(entry["name"]) for entry in found.values() if entry["type"] == "file")
+        """Return the objects that match, sorted; `*`, `?`, `[...]` within a name, `**` for any folders.
+
+        Folder by folder, so that a fault is seen: fsspec's own leaves out what it could not list.
+        """
+        key = bucket_and_key(pattern)[1]
+        return sorted(set(self._matching(self._host, key.split("/"))))
+
+    def _matching(self, folder: str, steps: list[str]) -> Iterator[str]:
+        step, rest = steps[0], steps[1:]
+        if not has_magic(step) and rest:
+            yield from self._matching(f"{folder}/{step}", rest)
+            return
+        if step == "**":
+            yield from self._matching(folder, rest or ["*"])
+        matches = re.compile(translate("*" if step == "**" else step)).fullmatch
+        for found, entry in self._entries(folder).items():
+            if not matches(found) or (found.startswith(".") and not step.startswith(".")):
+                continue
+            if entry["type"] == "file":
+                if not rest and step != "**":
+                    yield f"{folder}/{found}"
+            elif step == "**":
+                yield from self._matching(f"{folder}/{found}", steps)
+            elif rest:
+                yield from self._matching(f"{folder}/{found}", rest)
 
     def stat(self, url: str) -> StoredFile:
         """Return size and state of an object.
@@ -106,7 +135,7 @@ class ObjectStore:
         path = _key(folder).rstrip("/")
         try:
             entries = self.run(lambda fs: fs.ls(path, detail=True), folder)
-        except NoObjectError:
+        except NoFileError:
             return {}
         named = {entry["name"].rstrip("/").removeprefix(path).lstrip("/"): entry for entry in entries}
         return {name: entry for name, entry in named.items() if name}
@@ -120,6 +149,8 @@ class ObjectStore:
             fs.put_file(os.fspath(local), _key(url), **extra)
 
         self.run(upload, url)
+        if size < _ONE_PUT:
+            return
         stored = self.run(lambda fs: fs.info(_key(url)), url)["size"]
         if stored != size:
             raise CrawlmixError(
@@ -130,7 +161,7 @@ class ObjectStore:
         """Remove an object; one that is not there is no error."""
         try:
             self.run(lambda fs: fs.rm_file(_key(url)), url)
-        except NoObjectError:
+        except NoFileError:
             return
 
     def run(self, action: Callable[[Any], T], url: str) -> T:
@@ -191,13 +222,6 @@ class ObjectStore:
         fs.retries = 1
         return fs
 
-    def _url(self, path: str) -> str:
-        return f"{self.scheme}://{path}"
-
-
-class NoObjectError(UsageError):
-    """The store has no such object or bucket."""
-
 
 class StoredObject:
     """One object as a `RangeSource`; a change between two ranges is an error, never mixed bytes."""
@@ -225,7 +249,7 @@ class StoredObject:
         except TransientError:
             yield from received
             raise
-        except NoObjectError:
+        except NoFileError:
             raise CrawlmixError(f"{self.url}: the object was replaced or removed while it was read") from None
         yield from received
 
@@ -250,6 +274,21 @@ class StoredObject:
             request["IfMatch"] = state["ETag"]
         seconds = self._store.policy.request_timeout
         sync(fs.loop, asyncio.wait_for, _s3_range(fs, request, received), seconds)
+
+
+def _simple_exists(fs: Any, url: str) -> bool:
+    """Ask for the object alone; `info` would go on and list what lies below it."""
+    from fsspec.asyn import sync
+
+    bucket, key = bucket_and_key(url)
+    if not key:
+        return False
+    sync(fs.loop, fs._call_s3, "head_object", Bucket=bucket, Key=key)
+    return True
+
+
+def _google_exists(fs: Any, url: str) -> bool:
+    return bool(fs.info(_key(url))["type"] == "file")
 
 
 async def _s3_range(fs: Any, request: dict[str, str], received: list[bytes]) -> None:
@@ -281,7 +320,7 @@ def _translated(error: Exception, url: str, *, anonymous: bool) -> Exception:
         if status in TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
             return TransientError(f"{code or 'HTTP'} {status or ''}".strip(), retry_after)
         if isinstance(cause, FileNotFoundError) or status == 404:
-            return NoObjectError(f"{url}: there is no such object or bucket; check the address in the recipe")
+            return NoFileError(f"{url}: there is no such object or bucket; check the address in the recipe")
         # gcsfs says 403 in the text alone.
         if isinstance(cause, PermissionError) or status in {401, 403} or str(cause).startswith("Forbidden:"):
             asked = " without credentials, since none were found" if anonymous else ""

@@ -24,7 +24,7 @@ from mixtures.shard_writer import (
 from pipeline.storage.listing import list_dir, list_files, remove
 from pipeline.storage.paths import is_remote, join, local_path
 from pipeline.storage.publish import upload, write_text
-from pipeline.storage.reading import exists, open_input, read_bytes
+from pipeline.storage.reading import open_input, read_if_there
 from pipeline.storage.scratch import scratch_folder
 from pipeline.tokenize.shard_plan import Plan, ShardTask, kept_rows
 
@@ -41,6 +41,7 @@ SHARD_DOCUMENTS = pa.schema(
     ]
 )
 _STATE = b"crawlmix.shard"  # in the table's metadata: the task's fingerprint and the manifest's line
+_MAX_MANIFEST = 1 << 30  # bytes
 _RUN_TOKENS = 1 << 24  # tokens handed to the shard at once
 
 
@@ -194,8 +195,7 @@ def _published(plan: Plan, manifests: dict[str, Manifest]) -> bool:
             if list_dir(folder):
                 return False
             continue
-        path, told = join(folder, MANIFEST), manifests[split].to_json().encode()
-        if not exists(path) or read_bytes(path, 1 << 30) != told:
+        if read_if_there(join(folder, MANIFEST), _MAX_MANIFEST) != manifests[split].to_json().encode():
             return False
     return True
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.errors import CrawlmixError, UsageError
+from pipeline.errors import CrawlmixError, NoFileError, UsageError
 from pipeline.storage.listing import remove
 from pipeline.storage.paths import is_remote, local_path, name
 from pipeline.storage.publish import publish
-from pipeline.storage.reading import exists, open_input, size
+from pipeline.storage.reading import open_input, size
 from pipeline.tokenize.encoder import Encoded, Encoder
 
 Tokens = npt.NDArray[Any]
@@ -134,7 +134,10 @@ class PartTokens:
         self.dtype = np.dtype(about.get(_DTYPE, b"<u2").decode())
         self.lengths: npt.NDArray[np.int64] = self.table["length"].to_numpy()
         expected = int(self.lengths.sum()) * self.dtype.itemsize
-        found = size(tokens_path(stem)) if exists(tokens_path(stem)) else 0
+        try:
+            found = size(tokens_path(stem))
+        except NoFileError:
+            found = 0
         if expected != found:
             raise CrawlmixError(
                 f"{tokens_path(stem)}: expected {expected:,} bytes, found {found:,}; tokenize this part again"

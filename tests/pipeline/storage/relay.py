@@ -20,6 +20,7 @@ class _Handler(BaseHTTPRequestHandler):
         relay = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         relay.headers.append(dict(self.headers))
+        relay.asked_for.append((self.command, self.path))
         fault = relay.faults.popleft() if relay.faults else None
         if fault in _CODES:
             self._refuse(fault)
@@ -64,6 +65,7 @@ class Relay(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.faults: deque[str | None] = deque()
         self.headers: list[dict[str, str]] = []
+        self.asked_for: list[tuple[str, str]] = []  # method and path
 
     def ask(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
