@@ -24,8 +24,8 @@ import pyarrow as pa
 from datasketch import MinHash
 
 from pipeline.dedup.bands import PRESETS, band_keys
-from pipeline.dedup.buckets import bucket_edges
-from pipeline.dedup.components import components, components_by_labels, forest
+from pipeline.dedup.buckets import bucket_edges, unique_edges
+from pipeline.dedup.components import components, components_by_labels
 from pipeline.dedup.partition import pack, partitions_per_band
 from pipeline.dedup.row_gaps import pack_rows, unpack_keys
 from pipeline.dedup.scheme import Scheme
@@ -139,8 +139,8 @@ def group(count: int) -> dict[str, float]:
             packed_rows = pack_rows(part, np.frombuffer(chosen, "<i8"))
             shuffled.setdefault(partition, []).append((packed_keys, packed_rows))
     marks.append(time.process_time())
-    forests = [forest(bucket_edges(*unpack_keys(elements)).edges) for elements in shuffled.values()]
-    edges = np.concatenate(forests)
+    stars = [unique_edges(bucket_edges(*unpack_keys(elements)).edges) for elements in shuffled.values()]
+    edges = np.concatenate(stars)
     marks.append(time.process_time())
     found = components(edges)
     marks.append(time.process_time())

@@ -13,8 +13,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from pipeline.dedup.bands import Bands
-from pipeline.dedup.buckets import bucket_edges
-from pipeline.dedup.components import forest
+from pipeline.dedup.buckets import bucket_edges, unique_edges
 from pipeline.dedup.decide import Terms, decide
 from pipeline.dedup.members import gather
 from pipeline.dedup.part import (
@@ -130,7 +129,9 @@ class Stars(beam.DoFn):
             told = [[f"{template.key:016x}", template.size, template.best] for template in found.templates]
             write_json(join(self._templates, f"{partition:08d}.json"), told)
         if len(found.edges):
-            edges = forest(found.edges)
+            edges = unique_edges(
+                found.edges
+            )  # in order; stars of one band share no document, so none is superfluous
             save_edges(join(self._edges, f"{self._keys}-{partition:08d}.npy"), edges)
             if self._keys == "exact":
                 yield from self._copies(np.sort(edges[:, 1]))

@@ -6,8 +6,6 @@ Three ways to the same labels, none of which depends on the order of edges:
 - `components_by_labels`: numpy alone, min-label propagation with pointer jumping;
 - `large_star` and `small_star`: one round each over edges grouped by node, for edges that fit no memory
   (Kiveris et al. 2014, Connected Components in MapReduce and Beyond); rounds until `edge_digest` stays.
-
-`forest` contracts the edges of a partition first: n - 1 edges for a component of n documents.
 """
 
 from typing import NamedTuple
@@ -64,13 +62,6 @@ def components_by_labels(edges: Hashes) -> Components:
         apart = labels[first] != labels[second]
         first, second = first[apart], second[apart]
     return Components(nodes, nodes[labels])
-
-
-def forest(edges: Hashes) -> Hashes:
-    """Replace (m, 2) edges by the fewest that connect the same documents: (label, node), sorted."""
-    found = components(edges)
-    inner = found.labels != found.nodes
-    return unique_edges(np.stack([found.labels[inner], found.nodes[inner]], axis=1))
 
 
 def both_directions(edges: Hashes) -> Hashes:

@@ -1,3 +1,4 @@
+import random
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.dedup.buckets import Template, bucket_edges, equal_runs
+from pipeline.dedup.components import components_by_labels
 
 # Values that share their high bits, so that the packed sort alone cannot tell them apart.
 KEYS = st.lists(
@@ -59,3 +61,17 @@ def test_a_million_equal_pages_are_one_star_and_one_template() -> None:
 def test_nothing_to_join(keys: list[int]) -> None:
     found = bucket_edges(np.array(keys, np.uint64), np.arange(len(keys), dtype=np.uint64))
     assert (found.edges.shape, found.sizes, found.templates) == ((0, 2), {}, [])
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.randoms(use_true_random=False))
+def test_the_stars_of_a_band_are_a_forest(keys: list[int], draw: random.Random) -> None:
+    """No edge is superfluous: so many as documents with company, less one for each bucket."""
+    ids = list(range(len(keys)))
+    draw.shuffle(ids)
+    edges = bucket_edges(np.array(keys, np.uint64), np.array(ids, np.uint64)).edges
+    found = components_by_labels(edges)
+    assert len(edges) == len(found.nodes) - len(set(found.labels.tolist()))
+    assert (
+        dict(edges[:, ::-1].tolist()).items()
+        <= dict(zip(found.nodes.tolist(), found.labels.tolist(), strict=True)).items()
+    )

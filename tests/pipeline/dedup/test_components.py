@@ -13,7 +13,6 @@ from pipeline.dedup.components import (
     components_by_stars,
     downward,
     edge_digest,
-    forest,
     large_star,
     small_star,
 )
@@ -67,20 +66,6 @@ def test_shapes(way: Callable[[np.ndarray], Components], shape: str) -> None:
     }.get(shape, np.stack([nodes[:-1], nodes[1:]], axis=1))
     found = way(edges.astype(np.uint64))
     assert as_dict(found) == union_find([tuple(edge) for edge in edges.tolist()])
-
-
-@given(EDGES, st.integers(1, 4))
-def test_contraction_keeps_components_with_the_fewest_edges(edges: list[tuple[int, int]], parts: int) -> None:
-    array = pairs(edges)
-    contracted = np.concatenate([forest(array[i::parts]) for i in range(parts)])
-    labels = union_find(edges)
-    joined = {
-        node: label
-        for node, label in labels.items()
-        if (array[:, 0] != array[:, 1])[(array == node).any(axis=1)].any()
-    }
-    assert as_dict(components(contracted)) == joined
-    assert len(forest(contracted)) == len(joined) - len(set(joined.values()))
 
 
 @given(EDGES, st.integers(1, 4))
