@@ -1,6 +1,6 @@
 """Speed of the quality classifiers beside scikit-learn, and how they rank sources that training has not seen.
 
-Run: python -m benchmarks.classifier [--data DIR] [--rounds N] [--speed-only]
+Run: python -m benchmarks.classifier [--data DIR] [--rounds N] [--speed-only] [--models NAME ...]
 """
 
 import argparse
@@ -24,8 +24,10 @@ from threadpoolctl import threadpool_limits
 
 from classifiers.evaluate import evaluate
 from classifiers.fasttext_model import FastTextOptions
+from classifiers.hashing import count_matrix
 from classifiers.logistic import FEATURES, LogisticWeights, log_odds
 from classifiers.model_file import load_model
+from classifiers.prose import common_buckets
 from classifiers.train import TrainOptions, train
 from text.buffers import text_buffer
 
@@ -96,6 +98,8 @@ def speed(texts: pa.Array, folder: Path, rounds: int) -> None:
     buffer = text_buffer(texts)
     megabytes = int(buffer.sizes.sum()) / 1e6
     weights = np.random.default_rng(0).normal(size=1 << 18)
+    both = np.concatenate([weights, weights])
+    common = common_buckets(count_matrix(buffer), np.ones(buffer.rows))
     vectorizer = HashingVectorizer(n_features=1 << 18, alternate_sign=False, norm=None, token_pattern=r"\S+")
     peer = LogisticRegression()
     peer.classes_, peer.coef_, peer.intercept_ = np.array([0, 1]), weights[None], np.zeros(1)
@@ -105,7 +109,7 @@ def speed(texts: pa.Array, folder: Path, rounds: int) -> None:
         )
     }
     for features in FEATURES:
-        model = LogisticWeights(weights, 0.0, features)
+        model = LogisticWeights(both if features == "prose" else weights, 0.0, features, common=common)
         contenders[f"crawlmix logistic, {features}"] = lambda model=model: log_odds(model, buffer)
     for name in ("fasttext", "fasttext quantised"):
         if (folder / name / "model.json").exists():
@@ -122,10 +126,13 @@ def speed(texts: pa.Array, folder: Path, rounds: int) -> None:
         print(f"{name:<50}{megabytes / spent:>10.1f}{first / spent:>8.2f}")
 
 
-def unseen(folder: Path, sources: dict[str, Path], crawl: dict[str, tuple[Path, Path]]) -> None:
+def unseen(
+    folder: Path, sources: dict[str, Path], crawl: dict[str, tuple[Path, Path]], wanted: list[str]
+) -> None:
     settings = {
-        "root": TrainOptions(),
-        "root, formatting cues removed": TrainOptions(style="strict"),
+        "prose": TrainOptions(),
+        "prose, formatting cues removed": TrainOptions(style="strict"),
+        "root": TrainOptions(features="root"),
         "l2": TrainOptions(features="l2"),
         "counts": TrainOptions(features="counts"),
         "fasttext": TrainOptions(kind="fasttext"),
@@ -136,6 +143,8 @@ def unseen(folder: Path, sources: dict[str, Path], crawl: dict[str, tuple[Path, 
     )
     for text, (for_training, for_test) in crawl.items():
         for name, options in settings.items():
+            if wanted and name not in wanted:
+                continue
             found, soft = [], []
             for source, path in sources.items():
                 others = [other for left, other in sources.items() if left != source]
@@ -152,6 +161,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--speed-only", action="store_true")
+    parser.add_argument("--models", nargs="*", default=[], help="rows of the table of AUC; default: all")
     options = parser.parse_args()
     from classifiers.groups import group_share, registered_domain
 
@@ -185,7 +195,7 @@ def main() -> None:
         )
         speed(texts, folder, options.rounds)
         if not options.speed_only:
-            unseen(folder, sources, crawl)
+            unseen(folder, sources, crawl, options.models)
 
 
 if __name__ == "__main__":

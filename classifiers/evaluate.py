@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from classifiers.documents import read_documents
 from classifiers.errors import ClassifierError
-from classifiers.hashing import find_tokens, text_batches, token_names
+from classifiers.hashing import BUCKETS, Tokens, find_tokens, text_batches, token_names
 from classifiers.keep import KeepRule, fit_alpha, keep_mask, top_percent_cut
 from classifiers.metrics import auc, calibration, histogram, precision_recall, softness
 from classifiers.model_file import SHORT_WORDS, LogisticModel, QualityModel, load_model
 from classifiers.normalise import normalise
 from classifiers.page import metrics_page
+from classifiers.prose import find_runs, mask_table, run_names
 from text.buffers import text_buffer
 
 Mask = npt.NDArray[np.bool_]
@@ -105,27 +106,39 @@ def strongest_features(model: LogisticModel, documents: pa.Table) -> list[dict[s
     does not hide what decides. Most positive first.
     """
     texts = text_buffer(documents["text"].slice(0, 5 * SOURCE_ROWS))
-    seen = np.zeros(len(model.weights.weights))
+    weights = model.weights
+    table = mask_table(weights.common) if weights.features == "prose" else None
+    seen = np.zeros(len(weights.weights))
     for part in text_batches(texts):
-        tokens = find_tokens(normalise(part, model.weights.style))
-        owner = np.repeat(np.arange(part.rows), tokens.counts)
-        pairs = np.unique(owner * len(seen) + tokens.buckets) % len(seen)
-        seen += np.bincount(pairs, minlength=len(seen))
+        tokens = find_tokens(normalise(part, weights.style))
+        seen[:BUCKETS] += _documents_with(tokens)
+        if table is not None:
+            seen[BUCKETS:] += _documents_with(find_runs(tokens, table))
     share = seen / max(1, texts.rows)
-    pull = share * model.weights.weights
+    pull = share * weights.weights
     order = np.argsort(-pull, kind="stable")
     chosen = [int(bucket) for bucket in order[:FEATURES_SHOWN] if pull[bucket] > 0]
     chosen += [int(bucket) for bucket in order[-FEATURES_SHOWN:] if pull[bucket] < 0]
-    names = token_names(texts, chosen, style=model.weights.style)
+    names = token_names(texts, [bucket for bucket in chosen if bucket < BUCKETS], style=weights.style)
+    runs = [bucket - BUCKETS for bucket in chosen if bucket >= BUCKETS]
+    if runs:
+        found = run_names(texts, runs, weights.common, style=weights.style)
+        names |= {bucket + BUCKETS: those for bucket, those in found.items()}
     return [
         {
             "tokens": names[bucket],
-            "weight": float(model.weights.weights[bucket]),
+            "weight": float(weights.weights[bucket]),
             "share_of_documents": float(share[bucket]),
             "bucket": bucket,
         }
         for bucket in chosen
     ]
+
+
+def _documents_with(tokens: Tokens) -> npt.NDArray[np.int64]:
+    """Count the texts that hold each bucket: (BUCKETS,)."""
+    owner = np.repeat(np.arange(len(tokens.counts)), tokens.counts)
+    return np.bincount(np.unique(owner * BUCKETS + tokens.buckets) % BUCKETS, minlength=BUCKETS)
 
 
 def _groups(names: npt.NDArray[np.object_], labels: Mask) -> dict[str, Mask]:

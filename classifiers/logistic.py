@@ -12,10 +12,11 @@ import scipy.sparse as sp
 from classifiers.errors import ClassifierError
 from classifiers.hashing import BUCKETS, Tokens, token_batches
 from classifiers.normalise import Style
+from classifiers.prose import find_runs, mask_table
 from text.buffers import TextBuffer
 
-Features = Literal["root", "counts", "l2"]
-FEATURES: tuple[Features, ...] = ("root", "counts", "l2")
+Features = Literal["prose", "root", "counts", "l2"]
+FEATURES: tuple[Features, ...] = ("prose", "root", "counts", "l2")
 ROW_LENGTH = 16.0  # of a row that was scaled to one length; only sets the unit in which C is measured
 
 Weights = npt.NDArray[np.float64]
@@ -30,13 +31,15 @@ class LogisticWeights:
     `counts`: c[j], as GPT-3's filter; long texts saturate.
     `l2`: c[j] over the Euclidean length of c.
     `root`: sqrt(c[j] / n), which damps repetition and means the same at any length (Hellinger).
-    The last two times `ROW_LENGTH`.
+    `prose`: `root` of the tokens, and beside it `root` of the runs of three tokens (`prose.py`).
+    All but the first times `ROW_LENGTH`.
     """
 
-    weights: Weights  # (BUCKETS,)
+    weights: Weights  # (BUCKETS,); of `prose` (2 * BUCKETS,): tokens, then runs
     intercept: float
     features: Features = "root"
     style: Style = "light"
+    common: tuple[int, ...] = ()  # of `prose`: buckets of the words that are not masked
 
 
 def log_odds(model: LogisticWeights, texts: TextBuffer) -> Weights:
@@ -46,8 +49,11 @@ def log_odds(model: LogisticWeights, texts: TextBuffer) -> Weights:
     than one text: a text gets the same bits alone and in any batch. A text without tokens gets the intercept.
     """
     out = np.empty(texts.rows, np.float64)
+    table = mask_table(model.common) if model.features == "prose" else None
     for first, tokens in token_batches(texts, style=model.style):
         sums = _weighted_sums(model, tokens)
+        if table is not None:
+            sums += _scaled_sums(model.weights[BUCKETS:], find_runs(tokens, table), root=True)
         out[first : first + len(sums)] = sums
     out += model.intercept
     return out
@@ -66,9 +72,15 @@ def _weighted_sums(model: LogisticWeights, tokens: Tokens) -> Weights:
     if model.features == "counts":
         owner = np.repeat(np.arange(rows), tokens.counts)
         return _totals(owner, model.weights[tokens.buckets], rows)
+    return _scaled_sums(model.weights, tokens, root=model.features != "l2")
+
+
+def _scaled_sums(weights: Weights, tokens: Tokens, *, root: bool) -> Weights:
+    """Sum weight times count, or root of the count, over each text's buckets, rows scaled to one length: (rows,)."""
+    rows = len(tokens.borders) - 1
     owner, buckets, counts = _counted(tokens)
-    amounts = np.sqrt(counts) if model.features == "root" else counts
-    sums = _totals(owner, model.weights[buckets] * amounts, rows)
+    amounts = np.sqrt(counts) if root else counts
+    sums = _totals(owner, weights[buckets] * amounts, rows)
     squares = _totals(owner, amounts * amounts, rows)
     return sums * (ROW_LENGTH / np.sqrt(np.maximum(squares, 1.0)))
 
@@ -94,9 +106,12 @@ _BUCKET_BITS = BUCKETS.bit_length() - 1
 
 
 def scaled(counts: sp.csr_matrix, features: Features) -> sp.csr_matrix:
-    """Turn a matrix of token counts into features, as `log_odds` does."""
+    """Turn counts of tokens, or for `prose` of tokens and then runs, into features, as `log_odds` does."""
     if features == "counts":
         return counts
+    if features == "prose":
+        halves = [scaled(counts[:, half], "root") for half in (slice(BUCKETS), slice(BUCKETS, None))]
+        return sp.hstack(halves, format="csr")
     rows = counts.copy()
     if features == "root":
         rows.data = np.sqrt(rows.data)
@@ -132,6 +147,7 @@ def fit_logistic(
     features: Features,
     style: Style,
     grid: Sequence[float],
+    common: tuple[int, ...] = (),
     max_iterations: int = 200,
 ) -> Fit:
     """Train with L2 regularisation; C is chosen by log-loss on the folds.
@@ -140,13 +156,14 @@ def fit_logistic(
     one thread from zero, or from the solution for the smaller C.
 
     Args:
-        counts: (n, BUCKETS) token counts.
+        counts: (n, BUCKETS) token counts; for `prose` (n, 2 * BUCKETS), counts of runs beside them.
         labels: (n,) True for positives.
         row_weights: (n,) positive, mean 1, both classes the same in sum.
         folds: where C is judged; without any, the middle of `grid` is taken.
         features: what to make of the counts.
         style: how the texts were normalised.
         grid: the values of C to try, rising.
+        common: for `prose`, the words that were not masked.
         max_iterations: of lbfgs; a solution that is not exact by then is taken.
 
     Raises:
@@ -168,9 +185,9 @@ def fit_logistic(
     losses = {c: float(np.mean(found)) for c, found in tried.items() if found}
     best = _choose(tried) if losses else sorted(grid)[len(grid) // 2]
     ((coefficients, intercept),) = _solve(rows, labels, row_weights, [best], max_iterations)
-    weights = np.zeros(BUCKETS)
+    weights = np.zeros(counts.shape[1])
     weights[used] = coefficients
-    return Fit(LogisticWeights(weights, intercept, features, style), best, losses, scores[best])
+    return Fit(LogisticWeights(weights, intercept, features, style, common), best, losses, scores[best])
 
 
 def _choose(losses: dict[float, list[float]]) -> float:

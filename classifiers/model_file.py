@@ -16,6 +16,7 @@ from classifiers.errors import ClassifierError
 from classifiers.hashing import BUCKETS, HASHER
 from classifiers.logistic import FEATURES, LogisticWeights, log_odds, probabilities
 from classifiers.normalise import NORMALISERS, Style
+from classifiers.prose import RUNS
 from text.buffers import text_buffer
 
 FORMAT = "crawlmix-quality-model"
@@ -71,6 +72,7 @@ def save_logistic(folder: Path, weights: LogisticWeights, *, training: Mapping[s
         "buckets": BUCKETS,
         "features": weights.features,
         "intercept": weights.intercept.hex(),
+        **({"runs": RUNS, "common": list(weights.common)} if weights.features == "prose" else {}),
         "data": {"file": "weights.npy", "sha256": hashlib.sha256(data).hexdigest()},
     }
     return write_model(folder, description, data, training=training)
@@ -138,10 +140,27 @@ def _load_logistic(path: Path, whole: dict[str, Any], data: bytes) -> QualityMod
         intercept = float.fromhex(whole["intercept"])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ClassifierError(f"{path}: `intercept` must be a number as hexadecimal text") from None
-    weights = _read_npy(path.with_name(whole["data"]["file"]), data)
+    common: tuple[int, ...] = ()
+    if whole["features"] == "prose":
+        require_same(path, whole, {"runs": RUNS})
+        common = _read_common(path, whole)
+    halves = 2 if whole["features"] == "prose" else 1
+    weights = _read_npy(path.with_name(whole["data"]["file"]), data, halves * BUCKETS)
     if not np.isfinite(intercept):
         raise ClassifierError(f"{path}: `intercept` is not finite")
-    return LogisticModel(LogisticWeights(weights, intercept, whole["features"], style), whole["fingerprint"])
+    model = LogisticWeights(weights, intercept, whole["features"], style, common)
+    return LogisticModel(model, whole["fingerprint"])
+
+
+def _read_common(path: Path, whole: Mapping[str, Any]) -> tuple[int, ...]:
+    common = whole.get("common")
+    if (
+        not isinstance(common, list)
+        or not all(type(bucket) is int and 0 <= bucket < BUCKETS for bucket in common)
+        or common != sorted(set(common))
+    ):
+        raise ClassifierError(f"{path}: `common` must hold rising numbers of buckets, 0 to {BUCKETS - 1}")
+    return tuple(common)
 
 
 def _load_fasttext(path: Path, whole: dict[str, Any], _data: bytes) -> QualityModel:
@@ -229,15 +248,15 @@ def _npy(array: npt.NDArray[np.float64]) -> bytes:
     return out.getvalue()
 
 
-def _read_npy(path: Path, data: bytes) -> npt.NDArray[np.float64]:
+def _read_npy(path: Path, data: bytes, size: int) -> npt.NDArray[np.float64]:
     import io
 
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise ClassifierError(f"{path}: not an array of numbers ({error})") from None
-    if not isinstance(array, np.ndarray) or array.dtype != np.float64 or array.shape != (BUCKETS,):
-        raise ClassifierError(f"{path}: expected {BUCKETS} numbers of type float64")
+    if not isinstance(array, np.ndarray) or array.dtype != np.float64 or array.shape != (size,):
+        raise ClassifierError(f"{path}: expected {size} numbers of type float64")
     if not np.isfinite(array).all():
         raise ClassifierError(f"{path}: holds numbers that are not finite")
     return array

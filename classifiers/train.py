@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import scipy.sparse as sp
 
 from classifiers.documents import read_documents
 from classifiers.errors import ClassifierError
@@ -20,6 +21,7 @@ from classifiers.logistic import FEATURES, Features, fit_logistic, probabilities
 from classifiers.metrics import auc
 from classifiers.model_file import load_model, save_logistic
 from classifiers.normalise import NORMALISERS, Style
+from classifiers.prose import common_buckets, run_matrix
 from classifiers.sampling import Sampler, even_sample
 from classifiers.splits import held_out, row_weights, source_folds
 from text.buffers import text_buffer
@@ -35,7 +37,7 @@ class TrainOptions:
     """How to sample, split, train and judge."""
 
     kind: Literal["logistic", "fasttext"] = "logistic"
-    features: Features = "root"
+    features: Features = "prose"
     style: Style = "light"
     documents_per_class: int = 6_000
     max_chars: int = 5_000  # of a document; longer ones give pieces
@@ -201,13 +203,25 @@ def _check(
 def _train_logistic(
     training: pa.Table, labels: np.ndarray, out: Path, options: TrainOptions, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    counts = count_matrix(text_buffer(training["text"]), style=options.style)
+    texts = text_buffer(training["text"])
+    counts = count_matrix(texts, style=options.style)
     sources = training["source"].to_pylist()
     groups = training["group"].to_pylist()
     folds = source_folds(sources, groups, labels, seed=options.seed)
     weights = row_weights(sources, groups, labels)
+    common: tuple[int, ...] = ()
+    if options.features == "prose":
+        common = common_buckets(counts[labels], weights[labels])
+        counts = sp.hstack([counts, run_matrix(texts, common, style=options.style)], format="csr")
     fit = fit_logistic(
-        counts, labels, weights, folds, features=options.features, style=options.style, grid=options.grid
+        counts,
+        labels,
+        weights,
+        folds,
+        features=options.features,
+        style=options.style,
+        grid=options.grid,
+        common=common,
     )
     found = {"c": fit.c, "log_loss_by_c": {f"{c:g}": loss for c, loss in fit.losses.items()}}
     save_logistic(out, fit.model, training={**facts, **found})

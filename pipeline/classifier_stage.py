@@ -87,6 +87,7 @@ def _train(context: Context, name: str, wanted: Classifier, documents: States) -
     classes = training_sources(root, name)
     options = TrainOptions(
         kind=wanted.kind,
+        features=wanted.features,
         documents_per_class=wanted.documents_per_class,
         max_chars=wanted.max_chars,
         seed=root.seed,

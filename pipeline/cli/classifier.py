@@ -41,7 +41,25 @@ class _Several(click.Option):
 @click.option("--out", required=True, type=_FILES, help="Folder for the model and its metrics.")
 @click.option("--kind", type=click.Choice(["logistic", "fasttext"]), default="logistic", show_default=True)
 @click.option(
-    "--documents-per-class", type=click.IntRange(min=4), default=None, help="At most; default 10,000."
+    "--features",
+    type=click.Choice(["prose", "root", "counts", "l2"]),
+    default="prose",
+    show_default=True,
+    help="logistic: what is made of word counts; `counts` as they are, as in GPT-3's filter.",
+)
+@click.option(
+    "--style",
+    type=click.Choice(["light", "strict"]),
+    default="light",
+    show_default=True,
+    help="Normalisation; `strict` removes formatting cues.",
+)
+@click.option(
+    "--documents-per-class",
+    type=click.IntRange(min=4),
+    default=6_000,
+    show_default=True,
+    help="At most.",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quantise", is_flag=True, help="fasttext: a smaller file.")
@@ -51,7 +69,9 @@ def train(
     negatives: tuple[Path, ...],
     out: Path,
     kind: Any,
-    documents_per_class: int | None,
+    features: Any,
+    style: Any,
+    documents_per_class: int,
     seed: int,
     quantise: bool,
     as_json: bool,
@@ -61,10 +81,15 @@ def train(
     from classifiers.train import TrainOptions
     from classifiers.train import train as run
 
-    options: dict[str, Any] = {"kind": kind, "seed": seed, "fasttext": FastTextOptions(quantise=quantise)}
-    if documents_per_class is not None:
-        options["documents_per_class"] = documents_per_class
-    _show(run(positives, negatives, out, TrainOptions(**options)), out, as_json=as_json)
+    options = TrainOptions(
+        kind=kind,
+        features=features,
+        style=style,
+        documents_per_class=documents_per_class,
+        seed=seed,
+        fasttext=FastTextOptions(quantise=quantise),
+    )
+    _show(run(positives, negatives, out, options), out, as_json=as_json)
 
 
 @command.command("evaluate")

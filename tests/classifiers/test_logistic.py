@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from classifiers.errors import ClassifierError
-from classifiers.hashing import BUCKETS, count_matrix
+from classifiers.hashing import BUCKETS, count_matrix, find_tokens
 from classifiers.logistic import (
     FEATURES,
     Features,
@@ -24,6 +25,8 @@ from classifiers.logistic import (
     probabilities,
     scaled,
 )
+from classifiers.normalise import normalise
+from classifiers.prose import run_matrix
 from text.buffers import TextBuffer, text_buffer
 
 WORDS = [
@@ -66,14 +69,28 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
+COMMON = tuple(
+    sorted(set(find_tokens(normalise(buffer(pa.array(["the a b , ."])), "light")).buckets.tolist()))
+)
+
+
+def matrix(texts: pa.Array, features: Features) -> sp.csr_matrix:
+    counts = count_matrix(buffer(texts))
+    return (
+        sp.hstack([counts, run_matrix(buffer(texts), COMMON)], format="csr")
+        if features == "prose"
+        else counts
+    )
+
+
 def reference(texts: pa.Array, labels: np.ndarray, features: Features, c: float) -> LogisticWeights:
     """Train with scikit-learn on the buckets that occur; the weights of the others are 0."""
-    rows = scaled(count_matrix(buffer(texts)), features)
+    rows = scaled(matrix(texts, features), features)
     used = np.flatnonzero(rows.getnnz(axis=0))
     solver = LogisticRegression(C=c, max_iter=2000).fit(rows[:, used], labels)
-    weights = np.zeros(BUCKETS)
+    weights = np.zeros(rows.shape[1])
     weights[used] = solver.coef_[0]
-    return LogisticWeights(weights, float(solver.intercept_[0]), features)
+    return LogisticWeights(weights, float(solver.intercept_[0]), features, common=COMMON)
 
 
 @pytest.mark.parametrize("features", FEATURES)
@@ -83,7 +100,7 @@ def test_scores_are_those_of_scikit_learn(features: Features) -> None:
     scorer.classes_ = np.array([False, True])
     scorer.coef_, scorer.intercept_ = ours.weights[None], np.array([ours.intercept])
     fresh = made_texts(100, seed=1)
-    expected = scorer.predict_proba(scaled(count_matrix(buffer(fresh)), features))[:, 1]
+    expected = scorer.predict_proba(scaled(matrix(fresh, features), features))[:, 1]
     assert np.abs(probabilities(log_odds(ours, buffer(fresh))) - expected).max() < 1e-6
 
 
@@ -91,9 +108,17 @@ def test_scores_are_those_of_scikit_learn(features: Features) -> None:
 def test_training_is_scikit_learns(features: Features) -> None:
     texts = made_texts(80)
     labels = np.arange(80) % 2 == 0
-    counts = count_matrix(buffer(texts))
+    counts = matrix(texts, features)
     ours = fit_logistic(
-        counts, labels, np.ones(80), [], features=features, style="light", grid=[1e-3], max_iterations=2000
+        counts,
+        labels,
+        np.ones(80),
+        [],
+        features=features,
+        style="light",
+        grid=[1e-3],
+        common=COMMON,
+        max_iterations=2000,
     ).model
     theirs = reference(texts, labels, features, 1e-3)
     assert np.abs(log_odds(ours, buffer(texts)) - log_odds(theirs, buffer(texts))).max() < 1e-3
@@ -101,7 +126,12 @@ def test_training_is_scikit_learns(features: Features) -> None:
 
 
 MODELS = {
-    features: LogisticWeights(np.random.default_rng(0).normal(size=BUCKETS), 0.25, features)
+    features: LogisticWeights(
+        np.random.default_rng(0).normal(size=2 * BUCKETS if features == "prose" else BUCKETS),
+        0.25,
+        features,
+        common=COMMON,
+    )
     for features in FEATURES
 }
 
