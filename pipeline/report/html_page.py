@@ -14,12 +14,14 @@ from pipeline.report.html_sections import (
     signals_of_sites_section,
     signals_section,
 )
+from pipeline.report.html_selection import selection_section
 from pipeline.report.html_style import STYLE
 
 VERSION = 2
 _NAMES = {
     "flow": "Flow",
     "reasons": "Reasons",
+    "selection": "Selection",
     "skipped": "Lost bytes",
     "languages": "Languages",
     "quality": "Quality",
@@ -45,6 +47,7 @@ def report_page(facts: Facts, figures: Figures, digest: str) -> str:
     sections = {
         "flow": flow_section(facts),
         "reasons": reasons_section(facts, figures),
+        "selection": selection_section(facts),
         "skipped": skipped_section(facts),
         "languages": languages_section(facts, figures),
         "quality": quality_section(facts, figures),

@@ -2,14 +2,17 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.report_stage import write_report
 from pipeline.sources.record import FileRange, Record
 from pipeline.sources.warc import WarcReader
 from tests.pipeline.builds import run, sample
+from tests.pipeline.report.pages import read_page, table_of
 
 INDEXED = """\
 name: indexed
@@ -166,3 +169,8 @@ def test_pages_that_somebody_linked_to_make_a_source_and_leave_the_crawl(crawl, 
     }
     assert {row["id"] for row in found} <= gone
     assert "somebody" not in json.dumps(outcome.ledger)
+    page, _ = write_report(str(tmp_path / "w"))
+    rows = table_of(read_page(Path(page).read_text()), "source")
+    shown = {row[1]: row[2:] for row in rows if row[0] == "webtext2" and len(row) == 4}
+    assert shown["kept"] == ["7", "70.0 %"]
+    assert shown["low score"] == shown["media"] == shown["duplicate"] == ["1", "10.0 %"]
