@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from pipeline import extract_stage
+from pipeline import dataflow, extract_stage
 from pipeline.claim import check_claim, check_root, claim
 from pipeline.context import Context
 from pipeline.digest import dataset_digest
@@ -74,7 +74,8 @@ def build(
     progress = progress or Progress(quiet=True)
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least one is needed")
-    runner_name(beam_options)
+    if runner_name(beam_options).lower() == dataflow.RUNNER:
+        dataflow.check_dataflow(beam_options, root)
     check_root(root)
     workspace = Workspace(root)
     check_claim(workspace, recipe)  # before the lock leaves its mark in a folder of something else

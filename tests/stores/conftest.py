@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from pipeline.build import Outcome, build
+from pipeline.runner import make_pipeline
 from pipeline.storage.listing import list_dir
 from tests.stores.corpus import recipe, write_corpus
 from tests.stores.servers import Store, cloud_storage, simple_storage
@@ -27,6 +30,7 @@ class Local:
     folder: Path
     workspace: Path
     outcome: Outcome
+    graphs: list[Any]  # of every Beam job, for workers in containers
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,40 @@ class Built:
 def local(tmp_path_factory: pytest.TempPathFactory) -> Local:
     folder = tmp_path_factory.mktemp("stores")
     write_corpus(folder)
-    return Local(folder, folder / "w", build(recipe(folder, str(folder)), str(folder / "w")))
+    with recording() as graphs:
+        outcome = build(recipe(folder, str(folder)), str(folder / "w"))
+    return Local(folder, folder / "w", outcome, graphs)
+
+
+@contextmanager
+def recording(*, run: bool = True) -> Iterator[list[Any]]:
+    """Keep every job's graph as a service with containers would get it; without `run` each counts as done at once."""
+    import apache_beam as beam
+    from apache_beam.runners.pipeline_utils import group_by_key_input_visitor
+    from apache_beam.runners.runner import PipelineResult, PipelineState
+    from apache_beam.transforms.environments import DockerEnvironment
+
+    graphs: list[Any] = []
+
+    class Recorded(beam.Pipeline):
+        def run(self, test_runner_api: str = "AUTO") -> Any:
+            self.visit(group_by_key_input_visitor(True))  # as every runner does first
+            environment = DockerEnvironment.from_container_image("registry.example/crawlmix-worker:1")
+            graphs.append(self.to_runner_api(default_environment=environment))
+            if run:
+                return super().run(test_runner_api)
+            result = PipelineResult(PipelineState.DONE)
+            result.wait_until_finish = lambda: PipelineState.DONE
+            result.metrics = lambda: Mock(**{"query.return_value": {"counters": []}})
+            return result
+
+    def make(options: Sequence[str]) -> beam.Pipeline:
+        made = make_pipeline(options)
+        return Recorded(runner=made.runner, options=made._options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.stage.make_pipeline", make)
+        yield graphs
 
 
 @pytest.fixture(scope="module", params=["s3", "gs"])

@@ -126,7 +126,7 @@ def test_processes_that_start_together_fetch_each_shard_once(built: Built, tmp_p
 
 
 def is_shard(path: str) -> bool:
-    return ".bin" in path and ("alt=media" in path or "?" not in path)
+    return ".bin" in path and ("/download/" in path or not path.startswith("/storage/"))
 
 
 def test_a_shard_that_changed_under_its_mixture_is_refused(built: Built, tmp_path: Path) -> None:
