@@ -1,6 +1,7 @@
 """What a job on Dataflow needs, looked at before any work starts."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 
 from pipeline.errors import UsageError
@@ -63,6 +64,4 @@ def _given(options: Sequence[str]) -> dict[str, str]:
 
 
 def _find_credentials() -> object:
-    import google.auth
-
-    return google.auth.default()
+    return import_module("google.auth").default()

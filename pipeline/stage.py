@@ -86,6 +86,24 @@ def _read_lines(path: str) -> Iterator[str]:
             yield line.decode().rstrip("\n")
 
 
+def add_jobs(pipeline: beam.Pipeline, stage: str, manifest: str, failure: str | None = None) -> None:
+    """Add the steps that do a list of jobs.
+
+    Args:
+        pipeline: to add to.
+        stage: namespace of the counters.
+        manifest: one job a line; read when the pipeline runs, so that its graph does not grow with it.
+        failure: where a worker writes the user's error that ended it; beside the manifest by default.
+    """
+    (
+        pipeline
+        | "Manifest" >> beam.Create([manifest])
+        | "ReadJobs" >> beam.FlatMap(_read_lines)
+        | "Spread" >> beam.Reshuffle()
+        | stage >> beam.ParDo(_RunJobs(stage, failure or f"{manifest}.failure.json"))
+    )
+
+
 def run_jobs(
     stage: str,
     jobs: Sequence[Job],
@@ -120,13 +138,7 @@ def run_jobs(
     _on_done = on_done
 
     def build(pipeline: beam.Pipeline) -> None:
-        (
-            pipeline
-            | "Manifest" >> beam.Create([manifest])
-            | "ReadJobs" >> beam.FlatMap(_read_lines)
-            | "Spread" >> beam.Reshuffle()
-            | stage >> beam.ParDo(_RunJobs(stage, failure))
-        )
+        add_jobs(pipeline, stage, manifest, failure)
 
     try:
         counters = run_pipeline(stage, build, beam_options)

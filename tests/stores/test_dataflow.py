@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import flex
+from pipeline.build import build
 from pipeline.dataflow import check_dataflow
-from pipeline.errors import UsageError
+from pipeline.errors import CrawlmixError, UsageError
 from pipeline.pool import Job
 from pipeline.storage.listing import list_dir
 from pipeline.storage.reading import read_bytes
 from tests.stores.conftest import Local, recording
+from tests.stores.corpus import recipe
 from tests.stores.servers import Store, cloud_storage, missing
 
 LIMIT = 10 << 20  # bytes of a job's graph that the service takes
@@ -83,6 +86,22 @@ def test_a_job_of_100_000_parts_has_the_graph_of_one_of_ten(tmp_path: Path) -> N
     assert (tmp_path / "jobs.jsonl").stat().st_size > 100_000 * 80
 
 
+@pytest.mark.slow
+def test_a_template_makes_what_a_stopped_build_left(local: Local, tmp_path: Path) -> None:
+    wanted = recipe(local.folder, str(local.folder))
+    with recording(run=False), pytest.raises(CrawlmixError, match="was made and is gone"):
+        build(wanted, str(tmp_path / "w"), until="extract")
+    assert not (tmp_path / "w/documents").exists()
+    assert flex.main(["--jobs", str(tmp_path / "w/.work/extract.jobs.jsonl"), "--runner=direct"]) == 0
+    outcome = build(wanted, str(tmp_path / "w"), until="extract")
+    assert {stage["name"]: stage["done"] for stage in outcome.stages}[
+        "extract"
+    ] == 1  # `linked` comes after `crawl`
+    assert outcome.ledger["stages"]["extract"] == local.outcome.ledger["stages"]["extract"]
+    with pytest.raises(UsageError, match="no list of jobs"):
+        flex.main(["--jobs", str(tmp_path / "w/.work/none.jobs.jsonl")])
+
+
 @pytest.fixture(name="cloud", scope="module")
 def _cloud() -> Iterator[Store]:
     with cloud_storage() as store:
@@ -114,18 +133,10 @@ def test_the_whole_job_specification_reaches_the_bucket(
 
     check_dataflow(options, f"{bucket}/w")
     import_beam(options)
-    import apache_beam as beam
-
-    from pipeline.stage import _read_lines, _RunJobs
+    from pipeline.stage import add_jobs
 
     pipeline = make_pipeline(options)
-    (
-        pipeline
-        | beam.Create([f"{bucket}/w/.work/annotate.jobs.jsonl"])
-        | beam.FlatMap(_read_lines)
-        | beam.Reshuffle()
-        | beam.ParDo(_RunJobs("annotate", f"{bucket}/failure.json"))
-    )
+    add_jobs(pipeline, "annotate", f"{bucket}/w/.work/annotate.jobs.jsonl")
     pipeline.run()
     told = json.loads(read_bytes(f"{bucket}/templates/annotate", 1 << 24))
     assert told["type"] == "JOB_TYPE_BATCH"
