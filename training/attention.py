@@ -40,9 +40,8 @@ def reference(
     return torch.softmax(scores.masked_fill(~mask, float("-inf")), dim=-1) @ value
 
 
-@lru_cache(maxsize=8)
-def _band(positions: int, window: int, device: torch.device) -> Tensor:
-    return visible(positions, window, device)
+# The compiler looks through caches and warns of them; what it compiles makes its masks itself.
+_band = lru_cache(maxsize=8)(visible)
 
 
 def sdpa(query: Tensor, key: Tensor, value: Tensor, window: int | None, documents: Tensor | None) -> Tensor:
@@ -50,20 +49,23 @@ def sdpa(query: Tensor, key: Tensor, value: Tensor, window: int | None, document
     positions = query.shape[-2]
     if documents is None and (window is None or window >= positions):
         return functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-    mask = _band(positions, positions if window is None else min(window, positions), query.device)
+    make = visible if torch.compiler.is_compiling() else _band
+    mask = make(positions, positions if window is None else min(window, positions), query.device)
     if documents is not None:
         mask = mask & (documents[:, None, :, None] == documents[:, None, None, :])
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
-@lru_cache(maxsize=8)
-def _block_mask(positions: int, window: int, device: torch.device) -> Any:
+def _make_block_mask(positions: int, window: int, device: torch.device) -> Any:
     from torch.nn.attention.flex_attention import create_block_mask
 
     def seen(_batch: Tensor, _head: Tensor, i: Tensor, j: Tensor) -> Tensor:
         return (i >= j) & (i - j < window)
 
     return create_block_mask(seen, None, None, positions, positions, device=str(device))
+
+
+_block_mask = lru_cache(maxsize=8)(_make_block_mask)
 
 
 @lru_cache(maxsize=1)
@@ -76,19 +78,23 @@ def _compiled_flex() -> Callable[..., Tensor]:
 
 def flex(query: Tensor, key: Tensor, value: Tensor, window: int | None, documents: Tensor | None) -> Tensor:
     """FlexAttention: skips the blocks outside the band. CUDA only; it has no backward pass on processors."""
-    from torch.nn.attention.flex_attention import create_block_mask
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     positions = query.shape[-2]
     width = positions if window is None else min(window, positions)
+    compiling = torch.compiler.is_compiling()
     if documents is None:
-        blocks = _block_mask(positions, width, query.device)
+        make = _make_block_mask if compiling else _block_mask
+        blocks = make(positions, width, query.device)
     else:
 
         def seen(batch: Tensor, _head: Tensor, i: Tensor, j: Tensor) -> Tensor:
             return (i >= j) & (i - j < width) & (documents[batch, i] == documents[batch, j])
 
         blocks = create_block_mask(seen, query.shape[0], None, positions, positions, device=str(query.device))
-    return _compiled_flex()(query, key, value, block_mask=blocks)
+    attend: Any = flex_attention if compiling else _compiled_flex()
+    out: Tensor = attend(query, key, value, block_mask=blocks)
+    return out
 
 
 def varlen(query: Tensor, key: Tensor, value: Tensor, window: int | None, documents: Tensor | None) -> Tensor:

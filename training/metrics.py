@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -62,13 +63,22 @@ class Metrics:
         """Keep the numbers of one step (`step` is among them)."""
         self._write(json.dumps(values).encode() + b"\n")
         numbers = {name: value for name, value in _flat(values).items() if name != "step"}
-        if self._board is not None:
-            for name, value in numbers.items():
-                self._board.add_scalar(name, value, values["step"])
+        self._show(numbers, values["step"])
         if self._wandb is not None:
             self._wandb.log(numbers, step=values["step"])
         if values["step"] == 1 or values["step"] % self._log_every == 0 or "validation" in values:
             self.say(_line(values))
+
+    def _show(self, numbers: Mapping[str, float], step: int) -> None:
+        """Hand the numbers to TensorBoard, whose writer does not survive a full disk: the run goes on without it."""
+        if self._board is None:
+            return
+        try:
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, step)
+        except OSError as error:
+            self._board = None
+            self.say(f"warning: TensorBoard gets no more numbers of this session ({error.strerror})")
 
     def _write(self, line: bytes) -> None:
         """Append a line; on a full disk keep it for later, when a checkpoint that is pruned may have made room."""
@@ -93,7 +103,8 @@ class Metrics:
             self._write(b"")
         self._file.close()
         if self._board is not None:
-            self._board.close()
+            with suppress(OSError):  # `metrics.jsonl` holds the numbers
+                self._board.close()
         if self._wandb is not None:
             self._wandb.finish()
 

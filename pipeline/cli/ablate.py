@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 @click.command("ablate")
-@click.argument("mixtures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "mixtures", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
 @click.option(
     "--out",
     required=True,

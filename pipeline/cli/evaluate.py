@@ -181,7 +181,7 @@ def _lm_eval(
     from pipeline.errors import CrawlmixError, UsageError
 
     if find_spec("lm_eval") is None:
-        raise UsageError("lm-evaluation-harness is not installed: pip install 'lm-eval[hf]'")
+        raise UsageError("lm-evaluation-harness is not installed: pip install 'crawlmix[eval]'")
     if not (run / "config.json").is_file():
         raise UsageError(f"{run}: no config.json; lm-evaluation-harness reads what `crawlmix export` writes")
     offline = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"), "1")

@@ -16,7 +16,7 @@ _EVERY = click.IntRange(min=0)
 @click.option(
     "--mixture",
     required=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Mixture file of a build, mixtures/NAME.json.",
 )
 @click.option(

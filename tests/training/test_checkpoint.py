@@ -1,17 +1,20 @@
 import json
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.corpora import make_mixture, settings
-from training.checkpoint import find_damage, newest_whole, read_position
+from tests.training.limits import no_file_larger_than
+from training.checkpoint import Checkpoints, Position, find_damage, newest_whole, read_position
+from training.distributed import world
 from training.errors import TrainingError
 from training.load import load_model
 from training.loop import train
 from training.metrics import read_metrics
+from training.model import GPT, initialise
+from training.presets import ModelConfig
+from training.run import make_optimiser
 
 
 @pytest.fixture
@@ -74,17 +77,6 @@ def test_a_checkpoint_that_was_never_finished_is_none(run: Path) -> None:
     assert newest_whole(run / "checkpoints") == run / "checkpoints/step-00000005"
 
 
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """What a full disk does to a large file, done by the system to this process."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(run: Path) -> None:
     said: list[str] = []
     with (
@@ -103,3 +95,52 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(run: Path) ->
 def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no whole checkpoint"):
         load_model(tmp_path)
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_started_anew_in_silence(run: Path) -> None:
+    for checkpoint in (run / "checkpoints").glob("step-*"):
+        damage(checkpoint)
+    before = (run / "metrics.jsonl").read_bytes()
+    with pytest.raises(
+        TrainingError, match=r"no checkpoint is whole: .*step-00000005: .*; remove .*checkpoints"
+    ):
+        train(settings(run / "../mixtures/mix.json", run, steps=6), say=lambda _: None)
+    assert (run / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(TrainingError, match=r"no whole checkpoint .*another checksum"):
+        load_model(run)
+    with pytest.raises(TrainingError, match=r"a damaged checkpoint: .*another checksum"):
+        load_model(run / "checkpoints/step-00000004")
+
+
+def test_what_a_killed_process_left_behind_is_cleared_away(run: Path) -> None:
+    (run / "checkpoints/.step-00000006.partial").mkdir()
+    train(settings(run / "../mixtures/mix.json", run, steps=8, keep=2), say=lambda _: None)
+    assert names(run) == ["latest", "step-00000005", "step-00000008"]
+
+
+def test_a_checkpoint_holds_the_moment_it_was_asked_for_though_training_goes_on(tmp_path: Path) -> None:
+    config = ModelConfig(layers=2, width=64, heads=4, context=16, vocabulary=500)
+    model = GPT(config)
+    initialise(model, layers=2, seed=0)
+    optimiser = make_optimiser(model, weight_decay=0.1)
+    rows = torch.arange(17)[None]
+    for _ in range(2):
+        model(rows[:, :-1], rows[:, 1:]).backward()
+        optimiser.step()
+    moment = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    moments = [state["exp_avg"].clone() for state in optimiser.state.values()]
+    with world("cpu") as processes:
+        checkpoints = Checkpoints(tmp_path, processes, keep=1)
+        assert checkpoints.save(model, optimiser, Position(1, 1, 16, {}, config.to_dict(), {})) is None
+        with torch.no_grad():
+            for tensor in [*model.parameters(), *(state["exp_avg"] for state in optimiser.state.values())]:
+                tensor.fill_(7.0)
+        assert checkpoints.wait() is None
+        checkpoints.close()
+        other = GPT(config)
+        again = make_optimiser(other, weight_decay=0.1)
+        checkpoints.load(tmp_path / "step-00000001", other, again)
+    assert all(torch.equal(moment[name], tensor) for name, tensor in other.state_dict().items())
+    assert all(
+        torch.equal(one, state["exp_avg"]) for one, state in zip(moments, again.state.values(), strict=True)
+    )

@@ -7,12 +7,17 @@ import pytest
 import torch
 
 from mixtures.dataset import MixtureDataset
+from mixtures.errors import MixtureError
 from tests.training.corpora import EOS, VOCABULARY, make_mixture, settings
+from training.distributed import World
 from training.errors import TrainingError
+from training.feed import Feed
 from training.load import load_model
 from training.loop import train
 from training.metrics import read_metrics
+from training.model import document_numbers
 from training.run import Language, Run
+from training.validation import validate
 
 
 def losses(folder: Path) -> list[float]:
@@ -88,9 +93,6 @@ def test_the_micro_batch_changes_nothing_but_rounding(mixture: Path, tmp_path: P
 def test_the_batch_is_read_in_the_samplers_order_while_it_grows(mixture: Path, tmp_path: Path) -> None:
     # The paper's ramp on a run of 200,000 tokens: 16 sequences of 2048 are 512 of 64.
     chosen = settings(mixture, tmp_path, preset="gpt3-125m", batch=64, steps=None, tokens=64 * 640)
-    from training.distributed import World
-    from training.feed import Feed
-
     run = Run(chosen, World(0, 1, torch.device("cpu"), started=False), Language())
     sizes, seen = [], []
     with Feed(run.dataset, run.schedule, rank=0, world=1, micro_batch=8, step=1, first=0) as feed:
@@ -130,6 +132,9 @@ def test_a_loss_that_is_no_number_stops_with_the_samples_named(
         ({"tokens": 256}, "256 tokens is less than one batch of 512"),
         ({"preset": "huge"}, "no preset `huge`"),
         ({"batch": 0}, "batch 0: expected 1 or more"),
+        ({"learning_rate": math.nan}, "learning_rate nan: expected a positive number"),
+        ({"weight_decay": -1.0}, "weight_decay -1.0: expected 0 or more"),
+        ({"schedule_scale": 0.0}, "schedule scale 0.0: expected a positive number"),
         ({"parallel": "magic"}, "parallel `magic`: expected one of ddp, fsdp"),
         ({"device": "tpu"}, "device `tpu`"),
     ],
@@ -179,6 +184,45 @@ def test_documents_can_be_masked_and_precision_halved(mixture: Path, tmp_path: P
     plain = losses(tmp_path / "plain")
     assert losses(tmp_path / "half") == pytest.approx(plain, rel=0.01)
     assert losses(tmp_path / "masked") != plain
+
+
+def test_validation_keeps_documents_apart_as_training_did(mixture: Path, tmp_path: Path) -> None:
+    found = {}
+    for masked in (False, True):
+        run = Run(
+            settings(mixture, tmp_path, validate_every=1, mask_documents=masked),
+            World(0, 1, torch.device("cpu"), started=False),
+            Language(),
+        )
+        run.build()
+        with torch.no_grad():
+            for parameter in run.core.parameters():
+                parameter.mul_(5)  # sharp enough to care for what it sees
+        rows = run.held_out[0].windows
+        assert (rows[:, 1:-1] == EOS).any()
+        scores = validate(
+            run.core, run.held_out, world=run.world, micro_batch=3, bytes_per_token=None, autocast=run.autocast,
+            border=run.border,
+        )  # fmt: skip
+        tokens = torch.from_numpy(rows)
+        inputs, targets = tokens[:, :-1], tokens[:, 1:]
+        documents = document_numbers(inputs, EOS) if masked else None
+        logits = run.core(inputs, None, documents)
+        truth = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        found[masked] = scores["prose"]["loss"]
+        assert found[masked] == pytest.approx(float(truth.detach()), abs=1e-4)
+    assert found[True] != pytest.approx(found[False], abs=1e-3)
+
+
+def test_shards_that_changed_are_refused_before_the_first_step(tmp_path: Path) -> None:
+    path = make_mixture(tmp_path)
+    shard = tmp_path / "shards/prose/shard-00000.bin"
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises((TrainingError, MixtureError), match=r"shard-00000.bin: expected SHA-256"):
+        train(settings(path, tmp_path / "run", steps=1), say=lambda _: None)
+    train(settings(path, tmp_path / "run", steps=1, verify=False), say=lambda _: None)
 
 
 @pytest.mark.slow
