@@ -15,7 +15,7 @@ from pipeline.pool import WorkerPool
 from pipeline.progress import Progress
 from pipeline.recipe import Recipe
 from pipeline.report.ledger import Ledger, make_ledger
-from pipeline.runner import runner_name
+from pipeline.runner import check_runner, runner_name
 from pipeline.storage.listing import remove
 from pipeline.storage.lock import lock
 from pipeline.storage.paths import is_remote
@@ -76,6 +76,7 @@ def build(
         raise UsageError(f"--workers {workers}: at least one is needed")
     if runner_name(beam_options).lower() == dataflow.RUNNER:
         dataflow.check_dataflow(beam_options, root)
+    check_runner(beam_options)
     check_root(root)
     workspace = Workspace(root)
     check_claim(workspace, recipe)  # before the lock leaves its mark in a folder of something else

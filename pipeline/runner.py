@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr
 from difflib import get_close_matches
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
+from pipeline.engines import check_engine, with_defaults
+from pipeline.errors import CrawlmixError, UsageError
 
 if TYPE_CHECKING:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.job_server import JobServer
 
 # Imported by Beam wherever they are installed, for connectors that we do not use. Beam guards each of these imports.
 _CONNECTORS = ("pymongo", "bson", "apache_beam.io.gcp.bigquery")
@@ -52,6 +54,17 @@ def runner_name(options: Sequence[str]) -> str:
             f"the engine {short} is refused: {_REFUSED[short.lower()]}; use direct, SparkRunner, FlinkRunner or DataflowRunner"
         )
     return name
+
+
+def check_runner(options: Sequence[str]) -> None:
+    """Refuse an engine that cannot work here, before work starts.
+
+    Raises:
+        UsageError: the engine loses data, is not installed, or does not answer.
+    """
+    name = runner_name(options)
+    if name != "direct":
+        check_engine(name, options)
 
 
 def import_beam(options: Sequence[str] = ()) -> None:
@@ -115,6 +128,40 @@ def _direct_options(options: Sequence[str]) -> "PipelineOptions":
     return PipelineOptions([option for option in options if not option.startswith("--runner")])
 
 
+_flink_servers: "dict[str, JobServer]" = {}
+
+
+def _flink_runner() -> Any:
+    """Make a Flink runner that starts one job server for all jobs of a process, as Beam's does for Spark."""
+    from apache_beam.runners.portability.flink_runner import FlinkRunner
+
+    runner: Any = FlinkRunner()
+    start = runner.default_job_server
+
+    def one_server(options: Any) -> Any:
+        from apache_beam.options.pipeline_options import FlinkRunnerOptions
+
+        key = str(options.view_as(FlinkRunnerOptions))
+        if key not in _flink_servers:
+            _flink_servers[key] = start(options)
+        return _flink_servers[key]
+
+    runner.default_job_server = one_server
+    return runner
+
+
+def as_engine_error(stage: str, error: RuntimeError) -> CrawlmixError | None:
+    """Return what an engine said of a job that it ended, in one line; None where our own code raised."""
+    told = str(error)
+    if "Traceback (most recent call last)" in told:
+        return None
+    reason = told.rpartition("failed in state FAILED: ")[2].strip().splitlines()
+    line = reason[0][:500] if reason else "for a reason that it did not tell"
+    return CrawlmixError(
+        f"{stage}: the engine ended the job: {line}; its own log says more (the same command continues the build)"
+    )
+
+
 def make_pipeline(options: Sequence[str]) -> "beam.Pipeline":
     """Create an empty pipeline for the engine that the options name.
 
@@ -130,6 +177,9 @@ def make_pipeline(options: Sequence[str]) -> "beam.Pipeline":
 
         return beam.Pipeline(runner=FnApiRunner(), options=_direct_options(options))
     try:
-        return beam.Pipeline(options=_parsed(options))
+        parsed = _parsed(with_defaults(name, options))
+        if name.rpartition(".")[2].lower() == "flinkrunner":
+            return beam.Pipeline(runner=_flink_runner(), options=parsed)
+        return beam.Pipeline(options=parsed)
     except (ImportError, ValueError) as error:
         raise UsageError(f"the engine {name} cannot be used here: {error}") from error

@@ -16,7 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.pool import Done, Job, WorkerPool
-from pipeline.runner import make_pipeline, runner_name
+from pipeline.runner import as_engine_error, make_pipeline, runner_name
 from pipeline.storage.listing import remove
 from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists, open_input
@@ -171,8 +171,13 @@ def run_pipeline(
     """
     pipeline = make_pipeline(beam_options)
     build(pipeline)
-    result = pipeline.run()
-    state = result.wait_until_finish()
+    try:
+        result = pipeline.run()
+        state = result.wait_until_finish()
+    except RuntimeError as error:
+        if runner_name(beam_options) == "direct" or (told := as_engine_error(stage, error)) is None:
+            raise
+        raise told from error
     if str(state) != "DONE":
         raise CrawlmixError(f"{stage}: the engine ended the job as {state}; its own log says why")
     total: dict[str, int] = {}

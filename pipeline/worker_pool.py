@@ -18,13 +18,13 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import IO, Any, NoReturn
+from importlib import import_module
+from typing import IO, Any, NoReturn, Self
 
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.worker import die_with_parent
 
 _NURSERY = "--nursery"  # what the process that forks workers is started with
-_JAVA_ENGINE = "--runner=SparkRunner"
 _THREADS = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -38,11 +38,13 @@ class Nursery:
         """Follow orders until they end, then end all workers."""
         from pipeline.runner import import_beam
 
-        import_beam([_JAVA_ENGINE])
-        import apache_beam.runners.worker.sdk_worker
-        import pipeline.stage  # noqa: F401  what every worker will ask for
-
-        print("ready", flush=True)
+        import_beam()
+        for module in (
+            "apache_beam.runners.worker.sdk_worker",
+            "pipeline.stage",
+        ):  # what every worker asks for
+            import_module(module)
+        _say("ready")
         for line in orders:
             order = json.loads(line)
             self._reap()
@@ -73,7 +75,7 @@ class Nursery:
 
 
 def _be_worker(name: str, control: str) -> NoReturn:
-    import grpc
+    import grpc  # type: ignore[import-untyped]  # its types are a package of their own
     from apache_beam.runners.worker.sdk_worker import SdkHarness
 
     # What goes wrong in a job reaches its driver; here it would only be said again, and with every orderly end.
@@ -102,7 +104,8 @@ class Pool:
         self._lock = threading.Lock()
         self.port = 0
 
-    def __enter__(self) -> "Pool":
+    def __enter__(self) -> Self:
+        self._bind()
         self._nursery = subprocess.Popen(
             [sys.executable, "-m", "pipeline.worker_pool", _NURSERY],
             stdin=subprocess.PIPE,
@@ -112,19 +115,19 @@ class Pool:
         )
         assert self._nursery.stdout is not None
         if self._nursery.stdout.readline().strip() != "ready":
-            raise CrawlmixError("the worker pool did not start; its output above says why")
-        try:
-            self._serve()
-        except BaseException:
             self._end_nursery()
-            raise
+            raise CrawlmixError("the worker pool did not start; its output above says why")
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.stop(0)
         self._end_nursery()
 
-    def _serve(self) -> None:
+    def _bind(self) -> None:
+        from pipeline.runner import import_beam
+
+        import_beam()
         import grpc
         from apache_beam.portability.api import beam_fn_api_pb2_grpc
 
@@ -135,7 +138,6 @@ class Pool:
             self.port = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:
             raise UsageError(f"--port {port}: in use on {host}; choose another") from None
-        self._server.start()
 
     def _end_nursery(self) -> None:
         assert self._nursery.stdin is not None
@@ -176,6 +178,11 @@ class Pool:
         return beam_fn_api_pb2.StopWorkerResponse(error=self._order({"stop": request.worker_id}))
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -201,10 +208,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     try:
         with Pool(chosen.host, chosen.port) as pool:
-            print(f"workers start at {chosen.host}:{pool.port}", flush=True)
+            _say(f"workers start at {chosen.host}:{pool.port}")
             pool.wait()
     except CrawlmixError as error:
-        print(f"crawlmix: {error}", file=sys.stderr)
+        sys.stderr.write(f"crawlmix: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 0
