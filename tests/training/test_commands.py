@@ -134,25 +134,14 @@ def test_scores_of_clean_examples_stand_beside_all(command: Command, trained: Pa
 def test_an_ablation_sets_mixtures_side_by_side(command: Command, mixture: Path, tmp_path: Path) -> None:
     other = mixture.with_name("other.json")
     other.write_bytes(mixture.read_bytes())
-    arguments = (
-        "--tokens",
-        128,
-        "--batch",
-        2,
-        "--seeds",
-        "0,1",
-        "--device",
-        "cpu",
-        "--out",
-        tmp_path / "runs",
-    )
-    code, out, err = command("ablate", mixture, other, *arguments)
+    options = ["--tokens", 128, "--batch", 2, "--seeds", 0, "--device", "cpu"]
+    code, out, err = command("ablate", mixture, other, "--out", tmp_path / "runs", *options)
     assert code == 0, err
     table = json.loads((tmp_path / "runs/ablation.json").read_text())
     assert table["mixtures"] == ["licence", "other"]
-    # The same mixture under another name: every run with the same seed is the same.
-    assert table["differences_to_first"]["loss: licence"]["other"] == {"mean": 0.0, "margin95": 0.0}
-    assert "±" in out
+    # The same mixture under another name: runs with the same seed are the same.
+    assert table["differences_to_first"]["loss: licence"]["other"] == {"mean": 0.0, "margin95": None}
+    assert "loss: licence" in out
 
 
 @pytest.mark.parametrize(
