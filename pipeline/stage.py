@@ -5,6 +5,7 @@ go to a pool of worker processes; elsewhere each job runs where Beam puts it.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.storage.listing import remove
 from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import run_task
+from pipeline.worker import children_seconds
 
 # The pool of this process's build: the direct engine runs its DoFns in this very process.
 _pool: WorkerPool | None = None
@@ -41,9 +43,10 @@ class _RunJobs(beam.DoFn):
         if _pool is not None:
             self._waiting.append(job)
             return
+        begun = time.thread_time() + children_seconds()
         with self._noting_failure():
             result = run_task(job.whole, lambda _records, _bytes: None)
-        yield self._finished(result)
+        yield self._finished(result | {"cpu_seconds": time.thread_time() + children_seconds() - begun})
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._waiting:

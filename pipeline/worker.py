@@ -53,7 +53,7 @@ def serve(tasks: BinaryIO, results: BinaryIO) -> None:
                 send({"records": records, "bytes": size})
                 last, records, size = time.monotonic(), 0, 0
 
-        start = time.process_time() + _children_seconds()
+        start = time.process_time() + children_seconds()
         try:
             result = run_task(json.loads(line), report)
         except CrawlmixError as error:
@@ -61,11 +61,11 @@ def serve(tasks: BinaryIO, results: BinaryIO) -> None:
         except Exception:  # noqa: BLE001  a bug: the parent shows the traceback and ends the build
             send({"bug": traceback.format_exc()})
         else:
-            cpu = time.process_time() + _children_seconds() - start
+            cpu = time.process_time() + children_seconds() - start
             send({"result": result, "records": records, "bytes": size, "cpu_seconds": cpu})
 
 
-def _children_seconds() -> float:
+def children_seconds() -> float:
     """CPU time of child processes, those that still run included where the system tells."""
     times = os.times()
     total = times.children_user + times.children_system
