@@ -39,6 +39,17 @@ def mixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def write_quiz(folder: Path) -> Path:
+    rows = [
+        {"id": f"q{n}", "text": f"What is {n}?", "options": ["one", "two"], "label": n % 2} for n in range(6)
+    ]
+    (folder / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "quiz.yaml").write_text(
+        'kind: multiple_choice\ndata: quiz.jsonl\nprompt: "{text}"\nchoices: options\nanswer: label\n'
+    )
+    return folder / "quiz.yaml"
+
+
 @pytest.fixture
 def command(capfd: pytest.CaptureFixture[str]) -> Command:
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -108,16 +119,10 @@ def test_an_export_is_what_transformers_reads(command: Command, trained: Path, t
 
 
 def test_scores_of_clean_examples_stand_beside_all(command: Command, trained: Path, tmp_path: Path) -> None:
-    rows = [
-        {"id": f"q{n}", "text": f"What is {n}?", "options": ["one", "two"], "label": n % 2} for n in range(6)
-    ]
-    (tmp_path / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "quiz.yaml").write_text(
-        'kind: multiple_choice\ndata: quiz.jsonl\nprompt: "{text}"\nchoices: options\nanswer: label\n'
-    )
+    quiz = write_quiz(tmp_path)
     clean = tmp_path / "clean_ids.json"
     clean.write_text(json.dumps({"quiz": ["q1", "q2"]}))
-    arguments = ("--task", tmp_path / "quiz.yaml", "--shots", "0,1", "--clean", clean, "--json")
+    arguments = ("--task", quiz, "--shots", "0,1", "--clean", clean, "--json")
     code, out, err = command("evaluate", trained, *arguments)
     assert (code, err) == (0, "")
     results = json.loads(out)
@@ -132,15 +137,17 @@ def test_scores_of_clean_examples_stand_beside_all(command: Command, trained: Pa
 
 
 def test_an_ablation_sets_mixtures_side_by_side(command: Command, mixture: Path, tmp_path: Path) -> None:
+    quiz = write_quiz(tmp_path)
     other = mixture.with_name("other.json")
     other.write_bytes(mixture.read_bytes())
     options = ["--tokens", 128, "--batch", 2, "--seeds", 0, "--device", "cpu"]
-    code, out, err = command("ablate", mixture, other, "--out", tmp_path / "runs", *options)
+    code, out, err = command("ablate", mixture, other, "--out", tmp_path / "runs", "--task", quiz, *options)
     assert code == 0, err
     table = json.loads((tmp_path / "runs/ablation.json").read_text())
     assert table["mixtures"] == ["licence", "other"]
     # The same mixture under another name: runs with the same seed are the same.
     assert table["differences_to_first"]["loss: licence"]["other"] == {"mean": 0.0, "margin95": None}
+    assert table["scores"]["task: quiz"]["other"]["mean"] in {0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1}
     assert "loss: licence" in out
 
 
