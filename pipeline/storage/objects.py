@@ -320,7 +320,7 @@ def _translated(error: Exception, url: str, *, anonymous: bool) -> Exception:
         if status in TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
             return TransientError(f"{code or 'HTTP'} {status or ''}".strip(), retry_after)
         if isinstance(cause, FileNotFoundError) or status == 404:
-            return NoFileError(f"{url}: there is no such object or bucket; check the address in the recipe")
+            return NoFileError(f"{url}: there is no such object or bucket; check the address")
         # gcsfs says 403 in the text alone.
         if isinstance(cause, PermissionError) or status in {401, 403} or str(cause).startswith("Forbidden:"):
             asked = " without credentials, since none were found" if anonymous else ""

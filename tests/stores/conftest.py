@@ -115,6 +115,12 @@ def built(store: Store, local: Local, tmp_path_factory: pytest.TempPathFactory) 
     return Built(store, inputs, workspace, outcome, first, left)
 
 
+def serialized(graph: Any) -> bytes:
+    """A job's graph as the service gets it."""
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
+
+
 def put(folder: Path, url: str) -> None:
     """Store the corpus."""
     from pipeline.storage.publish import upload
@@ -125,7 +131,7 @@ def put(folder: Path, url: str) -> None:
 
 
 def begin_and_kill(written: Path, workspace: str) -> set[str]:
-    """Start a build and kill it, and all it started, when it has annotated something; returns what it left."""
+    """Start a build and kill it, and all it started, when it has made its first part; returns what it left."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -145,7 +151,7 @@ def begin_and_kill(written: Path, workspace: str) -> set[str]:
     try:
         end = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < end:
-            if list_dir(f"{workspace}/annotations"):
+            if list_dir(f"{workspace}/documents"):
                 break
             time.sleep(0.1)
     finally:

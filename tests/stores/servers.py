@@ -1,5 +1,6 @@
 """Real object stores on loopback: moto's S3, and a Cloud Storage emulator where one is installed."""
 
+import logging
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.storage import objects
 from tests.pipeline.storage.relay import Relay, relaying
 
 GCS_PROGRAM = "fake-gcs-server"  # go install github.com/fsouza/fake-gcs-server@v1.56.1
@@ -54,6 +56,7 @@ def simple_storage() -> Iterator[Store]:
     """Run S3 (moto) for this process and those it starts."""
     s3fs = pytest.importorskip("s3fs")
     moto_server = pytest.importorskip("moto.server")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request otherwise
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -70,6 +73,7 @@ def simple_storage() -> Iterator[Store]:
             for key, value in environment.items():
                 patch.setenv(key, value)
             s3fs.S3FileSystem.clear_instance_cache()
+            patch.setattr(objects, "_without_credentials", set())  # of buckets of the same names elsewhere
             yield Store("s3", relay, environment)
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
