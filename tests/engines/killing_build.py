@@ -16,6 +16,10 @@ from pipeline.build import build
 from pipeline.progress import Progress
 from pipeline.recipe import load_recipe
 
+# Clock ticks of work after which a worker is in the middle of a task. One that dies while it still connects is waited
+# for by its engine for three minutes before the task is tried again.
+_TICKS = 30
+
 
 def _children(pid: int) -> set[int]:
     found: set[int] = set()
@@ -33,7 +37,7 @@ def workers(pool: int) -> set[int]:
 def _busy(pid: int) -> bool:
     with suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return fields[0] != "Z" and int(fields[11]) + int(fields[12]) > 5  # clock ticks: it has begun to work
+        return fields[0] != "Z" and int(fields[11]) + int(fields[12]) > _TICKS
     return False
 
 
