@@ -219,7 +219,8 @@ class Classifier(Section):
     )
     path: str | None = Field(None, description="folder of a trained model, instead of training one")
     features: Literal["prose", "root", "counts", "l2"] = Field(
-        "prose", description="logistic: what is made of word counts; `counts` as they are, as in GPT-3's filter"
+        "prose",
+        description="logistic: what is made of word counts; `counts` as they are, as in GPT-3's filter",
     )
     documents_per_class: Count = 10_000
     max_chars: Count = Field(5000, description="longer documents give pieces of this length")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.mixture_file import MIXTURE_FILE
+
 if TYPE_CHECKING:
     from training.load import Trained
 
 
 @click.command("ablate")
-@click.argument(
-    "mixtures", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
+@click.argument("mixtures", nargs=-1, required=True, type=MIXTURE_FILE)
 @click.option(
     "--out",
     required=True,

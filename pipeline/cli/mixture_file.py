@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from pipeline.errors import UsageError
+
 
 class MixtureFile(click.ParamType):  # type: ignore[type-arg]  # generic in new releases alone
     """Gives commands a local path; shards on an object store come to this machine first.
@@ -22,9 +24,14 @@ class MixtureFile(click.ParamType):  # type: ignore[type-arg]  # generic in new 
         """Return the path of the file itself, or of its copy with all its shards.
 
         Raises:
+            UsageError: there is no such file.
             CrawlmixError: it cannot be fetched.
         """
         if isinstance(value, Path) or "://" not in value:
+            if not Path(value).is_file():
+                raise UsageError(
+                    f"{value}: there is no such file; give the mixture file of a build, mixtures/NAME.json"
+                )
             return Path(value)
         from pipeline.mixture_files import local_mixture
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pipeline.cli.mixture_file import MIXTURE_FILE
+
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _COUNT = click.IntRange(min=1)
 _EVERY = click.IntRange(min=0)
@@ -16,8 +18,8 @@ _EVERY = click.IntRange(min=0)
 @click.option(
     "--mixture",
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Mixture file of a build, mixtures/NAME.json.",
+    type=MIXTURE_FILE,
+    help="Mixture file of a build, mixtures/NAME.json; of one on s3:// or gs:// a copy is made.",
 )
 @click.option(
     "--out", required=True, type=_FOLDER, help="Folder of the run; a run that is in there continues."

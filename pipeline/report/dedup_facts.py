@@ -100,7 +100,9 @@ def _clusters(workspace: Workspace, summary: Mapping[str, Any]) -> list[dict[str
     places: dict[str, list[tuple[bool, Part, int]]] = {best: [] for _, _, best in largest}
     for part in _parts(workspace):
         table = _read(workspace.path("duplicates", *part), ["cluster", "fate"])
-        for row in pc.indices_nonzero(pc.is_in(table["cluster"], value_set=wanted)).to_pylist():
+        for row in pc.indices_nonzero(
+            pc.is_in(table["cluster"], value_set=wanted).combine_chunks()
+        ).to_pylist():
             held = places[table["cluster"][row].as_py()]
             held.append((table["fate"][row].as_py() != "kept", part, row))
             if len(held) > 50 * SAMPLES:
@@ -167,7 +169,8 @@ def _draw(workspace: Workspace, sample: int) -> tuple[pa.Array, Any, Scheme | No
         ids = _read(workspace.path("documents", *part), ["id"])["id"]
         table = _read(place, ["fate", "signature", "characters"])
         fits = pc.and_(pc.is_valid(table["signature"]), pc.less_equal(table["characters"], MAX_CHARS))
-        rows = pc.indices_nonzero(pc.fill_null(pc.and_(pc.equal(table["fate"], "kept"), fits), False))
+        wanted = pc.fill_null(pc.and_(pc.equal(table["fate"], "kept"), fits), False).combine_chunks()
+        rows = pc.indices_nonzero(wanted)
         numbers = uniform(ids.take(rows), seed=0, rule="dedup_report")
         drawn += zip(numbers.tolist(), [part] * len(rows), rows.to_pylist(), strict=True)
         drawn = sorted(drawn)[:sample]
