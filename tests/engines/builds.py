@@ -1,13 +1,13 @@
 """The build that every engine makes: all stages, over real crawl pages where they are at hand."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.engines.clusters import ROOT
+from tests.engines.processes import run
 from tests.pipeline.builds import RECIPE, sample
 from tests.shared_data import SHARED
 
@@ -37,15 +37,7 @@ def build(
 ) -> subprocess.CompletedProcess[str]:
     """Build with the command that users type, within a limit of time."""
     command = [sys.executable, "-m", "pipeline.cli.main", "build", str(recipe), "-w", str(workspace), *more]
-    return subprocess.run(
-        [*command, "--", *options] if options else command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILD_SECONDS,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    return run([*command, "--", *options] if options else command, ROOT, BUILD_SECONDS)
 
 
 def digest(workspace: Path) -> str:

@@ -65,6 +65,7 @@ def spark(folder: Path, pool_port: int) -> Iterator[list[str]]:
         "SPARK_DAEMON_MEMORY": "512m",
         "SPARK_LOCAL_DIRS": str(folder / "local"),
     }
+    (folder / "local").mkdir()  # two workers that make it at once can both fail
     port, log = free_port(), folder / "master.log"
     master = ["--host", "localhost", "--port", str(port), "--webui-port", str(free_port())]
     with ExitStack() as stack:

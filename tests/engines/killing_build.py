@@ -16,9 +16,11 @@ from pipeline.build import build
 from pipeline.progress import Progress
 from pipeline.recipe import load_recipe
 
-# Clock ticks of work after which a worker is in the middle of a task. One that dies while it still connects is waited
-# for by its engine for three minutes before the task is tried again.
-_TICKS = 30
+# A worker that dies while it still connects is waited for by its engine for three minutes before the task is tried
+# again, so wait until it holds its connections for control, state and data.
+_CONNECTIONS = 3
+_TICKS = 10  # clock ticks of CPU time: it works
+_SECONDS = 0.15  # in which it comes to say on them who it is
 
 
 def _children(pid: int) -> set[int]:
@@ -37,7 +39,10 @@ def workers(pool: int) -> set[int]:
 def _busy(pid: int) -> bool:
     with suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return fields[0] != "Z" and int(fields[11]) + int(fields[12]) > _TICKS
+        sockets = sum(
+            str(path.readlink()).startswith("socket:") for path in Path(f"/proc/{pid}/fd").iterdir()
+        )
+        return fields[0] != "Z" and sockets >= _CONNECTIONS and int(fields[11]) + int(fields[12]) > _TICKS
     return False
 
 
@@ -59,10 +64,14 @@ class _Killer(Progress):
     def _kill_one(self, stage: str) -> None:
         while self._stage == stage:
             for pid in workers(self._pool) - self._before:
-                if _busy(pid):
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                        self.killed.append(stage)
+                if not _busy(pid):
+                    continue
+                time.sleep(_SECONDS)
+                if not _busy(pid):
+                    continue
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.killed.append(stage)
                     return
             time.sleep(0.02)
 

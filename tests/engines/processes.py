@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def server(
             os.killpg(process.pid, signal.SIGKILL)  # children that outlived it
 
 
-def wait_for(ready: "callable[[], bool]", process: subprocess.Popen, log: Path, what: str) -> None:
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen, log: Path, what: str) -> None:
     """Wait until a server is ready; fails with its log when it ends or takes too long."""
     end = time.monotonic() + START_SECONDS
     while not ready():
@@ -60,3 +60,24 @@ def answers(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
+
+
+def run(command: Sequence[str], folder: Path, limit_seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its whole group, job servers included, ends with it or at the limit."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(folder), "SPARK_LOCAL_IP": "127.0.0.1"},
+    )
+    try:
+        told, errors = process.communicate(timeout=limit_seconds)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return subprocess.CompletedProcess(command, process.returncode, told, errors)

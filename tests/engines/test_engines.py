@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ import pytest
 from tests.engines.builds import BUILD_SECONDS, build, digest, files, ledger
 from tests.engines.clusters import ROOT, engine
 from tests.engines.killing_build import workers
+from tests.engines.processes import run
 
 STAGES = {"extract", "annotate", "dedup", "decontaminate", "tokenize"}
 
@@ -45,23 +45,8 @@ def test_clusters_give_the_same_bytes_and_the_same_ledger(name, recipe, direct, 
 @pytest.mark.parametrize("name", ["flink", "spark"])
 def test_a_worker_killed_in_each_stage_changes_nothing(name, recipe, direct, running, tmp_path):
     cluster = running(name)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.engines.killing_build",
-            recipe,
-            tmp_path / "w",
-            str(cluster.pool),
-            *cluster.options,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILD_SECONDS,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    command = [sys.executable, "-m", "tests.engines.killing_build", str(recipe), str(tmp_path / "w")]
+    done = run([*command, str(cluster.pool), *cluster.options], ROOT, BUILD_SECONDS)
     assert done.returncode == 0, done.stderr[-4000:]
     assert set(json.loads(done.stdout.splitlines()[-1])["killed"]) >= STAGES
     assert_same(tmp_path / "w", direct)
