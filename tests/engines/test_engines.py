@@ -42,6 +42,7 @@ def test_clusters_give_the_same_bytes_and_the_same_ledger(name, recipe, direct, 
     assert json.loads(again.stdout)["made"] == 0
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("name", ["flink", "spark"])
 def test_a_worker_killed_in_each_stage_changes_nothing(name, recipe, direct, running, tmp_path):
     cluster = running(name)
@@ -52,6 +53,7 @@ def test_a_worker_killed_in_each_stage_changes_nothing(name, recipe, direct, run
     assert_same(tmp_path / "w", direct)
 
 
+@pytest.mark.faults
 def test_a_job_that_failed_is_finished_by_the_same_command(recipe, direct, tmp_path):
     with engine("spark", tmp_path / "engine") as cluster:
         failed = build_without_workers(recipe, tmp_path / "w", cluster)
