@@ -90,8 +90,8 @@ def build(
                     Context(recipe, workspace, pool, progress, beam_options), until or STAGES[-1]
                 )
         finally:
-            if pool.killed:
-                _clean(root)  # what those workers had begun to write
+            if pool.killed or runner_name(beam_options) != "direct":
+                _clean(root)  # what workers that died had begun to write; other engines do not tell
         if outcome.made:
             failures = _share_failed(outcome.ledger)
             limit = recipe.root.limits.max_failed
