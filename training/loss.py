@@ -10,14 +10,20 @@ from torch.autograd.function import once_differentiable
 
 CHUNK_BYTES = 512 << 20  # of float32 logits held at once on a GPU
 _TINY = 1e-30  # probabilities below lose digits in float32
-CPU_CHUNK_BYTES = 16 << 20  # more rows leave the caches of a processor
+CPU_CHUNK_BYTES = 64 << 20
+
+
+@lru_cache(maxsize=2)
+def _buffers(rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Memory that stays from step to step: taking it anew costs as much as the softmax."""
+    return torch.empty(rows, columns), torch.empty(rows, columns)
 
 
 class _Chunks:
-    """Computes chunk after chunk in the same two buffers: fresh ones of this size cost more than the arithmetic."""
+    """Computes chunk after chunk in the same two buffers."""
 
-    def __init__(self, rows: int, like: Tensor) -> None:
-        self._logits, self._slope = (like.new_empty(rows, len(like)) for _ in range(2))
+    def __init__(self, rows: int, columns: int) -> None:
+        self._logits, self._slope = _buffers(rows, columns)
 
     def __call__(
         self, part: Tensor, matrix: Tensor, target: Tensor, vocabulary: int
@@ -88,7 +94,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         matrix = weight.to(hidden.dtype)
         limit = CHUNK_BYTES if hidden.is_cuda else CPU_CHUNK_BYTES
         rows = min(len(hidden), max(1, limit // (4 * len(weight))))
-        judge = _Whole(fuse=fuse) if fuse or hidden.dtype != torch.float32 else _Chunks(rows, matrix)
+        judge = _Whole(fuse=fuse) if fuse or hidden.dtype != torch.float32 else _Chunks(rows, len(weight))
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         if wanted:
             grad_hidden = torch.empty_like(hidden)
