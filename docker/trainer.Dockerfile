@@ -25,8 +25,10 @@ FROM python:3.11.13-slim-bookworm
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc g++ libc6-dev && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --shell /usr/sbin/nologin crawlmix
 COPY --from=build /opt/crawlmix /opt/crawlmix
+# It is no token that TOKENIZERS_PARALLELISM holds.
+# hadolint ignore=DL3064
 ENV PATH=/opt/crawlmix/bin:$PATH TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1
-USER crawlmix
+USER 10001
 WORKDIR /home/crawlmix
 # Preemption: SIGTERM makes a checkpoint; give it the time (docker stop --time 300).
 STOPSIGNAL SIGTERM

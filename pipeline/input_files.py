@@ -1,21 +1,24 @@
 """The files of a source: found by pattern or manifest, measured, and named as reports name them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe
 from pipeline.sections import Source
-from pipeline.sources.open_reader import is_splittable
+from pipeline.sources.open_reader import ALWAYS_SPLITTABLE, is_splittable
 from pipeline.storage.globs import expand
-from pipeline.storage.identity import identity
+from pipeline.storage.identity import identities, identity
 from pipeline.storage.manifest import read_manifest
-from pipeline.storage.paths import is_remote, local_path, shown
+from pipeline.storage.paths import OBJECT_STORES, is_remote, local_path, scheme, shown
 from pipeline.storage.reading import open_input
 
 _THREADS = 8  # that ask for sizes of remote files; storage limits the requests for each host
 _HEAD_BYTES = 64
+_WORTH_LISTING = 50  # files of one folder: a listing of 1,000 costs what a request for one does
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,11 @@ def list_files(recipe: Recipe, source: Source, *, slice_bytes: int) -> list[Inpu
         )
         listed = f" (listed in {shown(manifest)})"
 
+    known = _listed(urls)
+
     def measure(url: str) -> InputFile:
         try:
-            size, tag = identity(url)
+            size, tag = known.get(url) or identity(url)
             split = size > min(slice_bytes, source.part_bytes) and _is_splittable(source.format, url)
         except UsageError as error:
             if listed:
@@ -61,6 +66,16 @@ def list_files(recipe: Recipe, source: Source, *, slice_bytes: int) -> list[Inpu
         return InputFile(url, _shown(url, base), size, tag, split)
 
     return list(_each(measure, urls))
+
+
+def _listed(urls: list[str]) -> dict[str, tuple[int, str]]:
+    """Sizes and tags of objects whose folders can be listed and are worth it."""
+    folders = Counter(url.rpartition("/")[0] for url in urls if scheme(url) in OBJECT_STORES)
+    wanted, found = set(urls), {}
+    for folder in sorted(folder for folder, count in folders.items() if count >= _WORTH_LISTING):
+        with suppress(UsageError):  # some stores let anybody read and nobody list
+            found.update((url, told) for url, told in identities(folder) if url in wanted)
+    return found
 
 
 def _each(measure: Callable[[str], InputFile], urls: list[str]) -> Iterable[InputFile]:
@@ -76,6 +91,8 @@ def _each(measure: Callable[[str], InputFile], urls: list[str]) -> Iterable[Inpu
 
 
 def _is_splittable(file_format: str, url: str) -> bool:
+    if file_format in ALWAYS_SPLITTABLE:
+        return True
     with open_input(url) as stream:
         return is_splittable(file_format, stream.read(_HEAD_BYTES))
 

@@ -45,6 +45,7 @@ _READERS: Final[dict[str, Callable[[FileRange, ReaderOptions], Reader]]] = {
     "books": _books,
 }
 FORMATS: Final = tuple(_READERS)
+ALWAYS_SPLITTABLE: Final = frozenset({"warc", "wet", "arc"})  # whatever they begin with
 
 _STREAMS = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00", b"\x04\x22\x4d\x18")
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
@@ -72,7 +73,7 @@ def is_splittable(format: str, head: bytes) -> bool:  # noqa: A002 - the recipe'
         format: as in the recipe.
         head: at least the first 4 bytes of the file.
     """
-    if format in {"warc", "wet", "arc"}:
+    if format in ALWAYS_SPLITTABLE:
         return True
     if format == "mediawiki" and head.startswith(b"BZh"):
         return True

@@ -2,8 +2,10 @@
 
 import os
 import time
+from collections.abc import Iterator
 from stat import S_ISREG
 
+from pipeline.storage.listing import StoredFile
 from pipeline.storage.paths import OBJECT_STORES, is_remote, local_path, scheme
 from pipeline.storage.reading import open_input, size
 from pipeline.storage.retry import DEFAULT, NetworkPolicy, Sleep
@@ -21,8 +23,7 @@ def identity(url: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.slee
     if scheme(url) in OBJECT_STORES:
         from pipeline.storage.objects import ObjectStore
 
-        found = ObjectStore(url, policy, sleep).stat(url)
-        return found.size, f"{found.size}-{found.tag}"
+        return _object(ObjectStore(url, policy, sleep).stat(url))
     if is_remote(url):
         remote = size(url, policy, sleep)
         return remote, str(remote)
@@ -34,3 +35,21 @@ def identity(url: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.slee
         with open_input(url) as file:  # says what is wrong where `stat` would only fail
             status = os.fstat(file.fileno())
     return status.st_size, f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def identities(
+    folder: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep
+) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Yield the URL and the `identity` of each object directly below a folder of an object store, by one listing.
+
+    Raises:
+        UsageError: it may not be listed.
+    """
+    from pipeline.storage.objects import ObjectStore
+
+    for found in ObjectStore(folder, policy, sleep).list_files(folder):
+        yield f"{folder}/{found.name}", _object(found)
+
+
+def _object(found: StoredFile) -> tuple[int, str]:
+    return found.size, f"{found.size}-{found.tag}"

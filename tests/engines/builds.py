@@ -12,14 +12,14 @@ from tests.pipeline.builds import RECIPE, sample
 from tests.shared_data import SHARED
 
 BUILD_SECONDS = 600
-TABLES = ("documents", "annotations", "duplicates", "contamination", "shards", "mixtures")
+TABLES = ("documents", "annotations", "duplicates", "repeats", "contamination", "shards", "mixtures")
 
 
 def inputs(folder: Path) -> Path:
     """Make a folder of inputs with its recipe: the embedded sample, and a shard of a real crawl cut into parts."""
     sample(folder)
     real = SHARED / "crawl" / "small" / "small-00000.warc.gz"
-    text = RECIPE
+    text = RECIPE.replace("dedup: {", "dedup: {repeats: {unit: line, max_documents: 3}, ")
     if real.exists():
         text = text.replace(
             "  webtext2:",

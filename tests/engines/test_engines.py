@@ -14,7 +14,7 @@ from tests.engines.clusters import ROOT, engine
 from tests.engines.killing_build import workers
 from tests.engines.processes import run
 
-STAGES = {"extract", "annotate", "dedup", "decontaminate", "tokenize"}
+STAGES = {"extract", "annotate", "dedup", "repeats", "decontaminate", "tokenize"}
 
 
 def assert_same(workspace, direct):
