@@ -71,7 +71,8 @@ def list_files(recipe: Recipe, source: Source, *, slice_bytes: int) -> list[Inpu
 def _listed(urls: list[str]) -> dict[str, tuple[int, str]]:
     """Sizes and tags of objects whose folders can be listed and are worth it."""
     folders = Counter(url.rpartition("/")[0] for url in urls if scheme(url) in OBJECT_STORES)
-    wanted, found = set(urls), {}
+    wanted = set(urls)
+    found: dict[str, tuple[int, str]] = {}
     for folder in sorted(folder for folder, count in folders.items() if count >= _WORTH_LISTING):
         with suppress(UsageError):  # some stores let anybody read and nobody list
             found.update((url, told) for url, told in identities(folder) if url in wanted)

