@@ -10,8 +10,9 @@ from pipeline.errors import UsageError
 from pipeline.recipe import Recipe
 from pipeline.sections import Source
 from pipeline.sources.open_reader import ALWAYS_SPLITTABLE, is_splittable
-from pipeline.storage.globs import expand
-from pipeline.storage.identity import identities, identity
+from pipeline.storage.globs import expand, find
+from pipeline.storage.identity import identities, identity, object_identity
+from pipeline.storage.listing import StoredFile
 from pipeline.storage.manifest import read_manifest
 from pipeline.storage.paths import OBJECT_STORES, is_remote, local_path, scheme, shown
 from pipeline.storage.reading import open_input
@@ -44,7 +45,11 @@ def list_files(recipe: Recipe, source: Source, *, slice_bytes: int) -> list[Inpu
     base = str(recipe.base)
     listed = ""
     if source.paths is not None:
-        urls = list(dict.fromkeys(url for pattern in source.paths for url in expand([pattern], base)))
+        found: dict[str, StoredFile | None] = {}
+        for pattern in source.paths:
+            found |= {url: told for url, told in find([pattern], base).items() if url not in found}
+        urls = list(found)
+        known = {url: object_identity(told) for url, told in found.items() if told is not None}
     else:
         assert source.manifest is not None
         manifest = expand([source.manifest], base)[0]
@@ -52,8 +57,7 @@ def list_files(recipe: Recipe, source: Source, *, slice_bytes: int) -> list[Inpu
             manifest, base_url=source.base_url, sample=source.sample, seed=recipe.root.seed, base=base
         )
         listed = f" (listed in {shown(manifest)})"
-
-    known = _listed(urls)
+        known = _listed(urls)
 
     def measure(url: str) -> InputFile:
         try:

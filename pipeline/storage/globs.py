@@ -3,10 +3,12 @@
 import glob
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.storage.listing import StoredFile
 from pipeline.storage.paths import HTTP, is_remote, resolve, scheme, shown
 from pipeline.storage.retry import DEFAULT, NetworkPolicy, Sleep
 
@@ -29,25 +31,32 @@ def expand(
         UsageError: a pattern matches nothing, names a folder or something that cannot be read, uses a wildcard
             over http, or an unknown variable or scheme.
     """
-    found: set[str] = set()
+    return list(find(patterns, base, policy, sleep))
+
+
+def find(
+    patterns: Sequence[str], base: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.sleep
+) -> dict[str, StoredFile | None]:
+    """As `expand`, with what the listing of an object store tells of each file; None where nothing was listed."""
+    found: dict[str, StoredFile | None] = {}
     for pattern in patterns:
         found.update(_matches(resolve(pattern, base), pattern, policy, sleep))
-    return sorted(found)
+    return dict(sorted(found.items(), key=itemgetter(0)))
 
 
-def _matches(url: str, written: str, policy: NetworkPolicy, sleep: Sleep) -> list[str]:
+def _matches(url: str, written: str, policy: NetworkPolicy, sleep: Sleep) -> Mapping[str, StoredFile | None]:
     if not is_remote(url):
-        return _local(url, written)
+        return dict.fromkeys(_local(url, written))
     if scheme(url) in HTTP:
         if "*" in url:
             raise UsageError(
                 f"{shown(url)}: http has no listing, so `*` cannot work; name each file, or a manifest"
             )
-        return [url]
+        return {url: None}
     if not glob.has_magic(url):
         if url.endswith("/"):
             raise UsageError(f"{url}: is a folder; write {url}* or a longer pattern")
-        return [url]
+        return {url: None}
     from pipeline.storage.objects import ObjectStore
 
     files = ObjectStore(url, policy, sleep).glob(url)

@@ -23,7 +23,7 @@ def identity(url: str, policy: NetworkPolicy = DEFAULT, sleep: Sleep = time.slee
     if scheme(url) in OBJECT_STORES:
         from pipeline.storage.objects import ObjectStore
 
-        return _object(ObjectStore(url, policy, sleep).stat(url))
+        return object_identity(ObjectStore(url, policy, sleep).stat(url))
     if is_remote(url):
         remote = size(url, policy, sleep)
         return remote, str(remote)
@@ -48,8 +48,9 @@ def identities(
     from pipeline.storage.objects import ObjectStore
 
     for found in ObjectStore(folder, policy, sleep).list_files(folder):
-        yield f"{folder}/{found.name}", _object(found)
+        yield f"{folder}/{found.name}", object_identity(found)
 
 
-def _object(found: StoredFile) -> tuple[int, str]:
+def object_identity(found: StoredFile) -> tuple[int, str]:
+    """Return the `identity` of an object that a listing told of."""
     return found.size, f"{found.size}-{found.tag}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from fnmatch import translate
 from glob import has_magic
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -80,15 +81,15 @@ class ObjectStore:
         except NoFileError:
             return False
 
-    def glob(self, pattern: str) -> list[str]:
-        """Return the objects that match, sorted; `*`, `?`, `[...]` within a name, `**` for any folders.
+    def glob(self, pattern: str) -> dict[str, StoredFile]:
+        """Return the objects that match by URL, sorted; `*`, `?`, `[...]` within a name, `**` for any folders.
 
         Folder by folder, so that a fault is seen: fsspec's own leaves out what it could not list.
         """
         key = bucket_and_key(pattern)[1]
-        return sorted(set(self._matching(self._host, key.split("/"))))
+        return dict(sorted(self._matching(self._host, key.split("/")), key=itemgetter(0)))
 
-    def _matching(self, folder: str, steps: list[str]) -> Iterator[str]:
+    def _matching(self, folder: str, steps: list[str]) -> Iterator[tuple[str, StoredFile]]:
         step, rest = steps[0], steps[1:]
         if not has_magic(step) and rest:
             yield from self._matching(f"{folder}/{step}", rest)
@@ -101,7 +102,7 @@ class ObjectStore:
                 continue
             if entry["type"] == "file":
                 if not rest and step != "**":
-                    yield f"{folder}/{found}"
+                    yield f"{folder}/{found}", StoredFile(found, int(entry["size"]), _state(entry))
             elif step == "**":
                 yield from self._matching(f"{folder}/{found}", steps)
             elif rest:
