@@ -2,8 +2,8 @@
 
 Beam's own pool starts a fresh Python for each worker, which imports Beam for two to four CPU seconds in each of a
 build's jobs, and it knows workers by a name that two executors of one machine both use, so one would stop the other's.
-Here a process that has imported Beam forks the workers, and a name that two of them bear stops neither: a worker
-ends by itself when its engine hangs up.
+Here a process that has imported Beam forks the workers, and nobody stops them by name: a worker ends by itself when its
+engine hangs up.
 """
 
 import argparse
@@ -29,10 +29,10 @@ _THREADS = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "OPENBLAS
 
 
 class Nursery:
-    """The parent of all workers: takes lines on stdin, `start` and `stop`; ends with its stdin."""
+    """The parent of all workers: takes lines on stdin, one for each to start; ends with its stdin."""
 
     def __init__(self) -> None:
-        self._children: dict[int, str] = {}
+        self._children: set[int] = set()
 
     def serve(self, orders: IO[str]) -> None:
         """Follow orders until they end, then end all workers."""
@@ -48,10 +48,7 @@ class Nursery:
         for line in orders:
             order = json.loads(line)
             self._reap()
-            if "start" in order:
-                self._start(order["start"], order["control"])
-            else:
-                self._stop(order["stop"])
+            self._start(order["start"], order["control"])
         for pid in self._children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -60,18 +57,12 @@ class Nursery:
         pid = os.fork()
         if pid == 0:
             _be_worker(name, control)
-        self._children[pid] = name
-
-    def _stop(self, name: str) -> None:
-        named = [pid for pid, known in self._children.items() if known == name]
-        if len(named) == 1:
-            with suppress(ProcessLookupError):
-                os.kill(named[0], signal.SIGTERM)
+        self._children.add(pid)
 
     def _reap(self) -> None:
         with suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-                self._children.pop(pid, None)
+                self._children.discard(pid)
 
 
 def _be_worker(name: str, control: str) -> NoReturn:
@@ -172,10 +163,15 @@ class Pool:
         return beam_fn_api_pb2.StartWorkerResponse(error=error)
 
     def StopWorker(self, request: Any, _context: Any) -> Any:  # noqa: N802  gRPC's name
-        """Stop the worker of that name, if there is but one."""
+        """Leave the worker to end with its engine's connection.
+
+        An executor asks when its own worker may have ended already; the one that is left of that name is then another
+        executor's, which would wait three minutes for the one it lost.
+        """
         from apache_beam.portability.api import beam_fn_api_pb2
 
-        return beam_fn_api_pb2.StopWorkerResponse(error=self._order({"stop": request.worker_id}))
+        del request
+        return beam_fn_api_pb2.StopWorkerResponse()
 
 
 def _say(line: str) -> None:

@@ -1,7 +1,10 @@
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,18 +79,53 @@ def test_workers_run_the_jobs_of_an_engine(pool):
     assert done.returncode == 0, done.stderr
 
 
+@contextmanager
+def executor():
+    """An engine's side of a worker: hears it say hello and gives it nothing to do."""
+    import grpc
+    from apache_beam.portability.api import beam_fn_api_pb2_grpc
+
+    gone = threading.Event()
+
+    class Control(beam_fn_api_pb2_grpc.BeamFnControlServicer):
+        def Control(self, _answers, _context):
+            gone.wait()
+            yield from ()
+
+    server = grpc.server(ThreadPoolExecutor(4))
+    beam_fn_api_pb2_grpc.add_BeamFnControlServicer_to_server(Control(), server)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.stop(0)
+        gone.set()
+
+
 @pytest.mark.slow
-def test_a_name_that_two_workers_bear_stops_neither(pool):
+def test_a_worker_ends_with_its_engine_and_not_for_another_that_bears_its_name(pool):
     process, address = pool
     (nursery,) = children(process.pid)
-    with socket.create_server(("127.0.0.1", 0)) as engine:  # takes connections, says nothing: workers wait
-        control = f"localhost:{engine.getsockname()[1]}"
-        assert [start(address, name, control) for name in ("1-1", "1-1", "2-1")] == ["", "", ""]
-        wait_until(lambda: len(children(nursery)) == 3)
-        assert stop(address, "1-1") == ""
-        assert stop(address, "2-1") == ""
+
+    def living():
+        return [pid for pid in children(nursery) if state(pid) != "Z"]
+
+    wait_until(lambda: not living())
+    with executor() as first:
+        assert start(address, "1-1", first) == ""
+        wait_until(lambda: len(living()) == 1)
+        (mine,) = living()
+        with executor() as second:
+            assert start(address, "1-1", second) == ""
+            wait_until(lambda: len(living()) == 2)
+            time.sleep(1)  # until both are connected
+        wait_until(lambda: living() == [mine])
+        assert stop(address, "1-1") == ""  # of the second executor, whose worker is gone already
         assert stop(address, "unknown") == ""
-        wait_until(lambda: len([pid for pid in children(nursery) if "Z" not in state(pid)]) == 2)
+        time.sleep(1)
+        assert living() == [mine]
+    wait_until(lambda: not living())
 
 
 def test_workers_end_with_the_pool(pool):
