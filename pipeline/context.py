@@ -79,9 +79,9 @@ class Context:
             CrawlmixError: a part could not be made.
         """
         found = _read_states(plans)
-        todo = [place for place, state in enumerate(found) if state is None]
-        self._make(stage, plans, [plans[place] for place in todo], record)
-        for place, state in zip(todo, _read_states([plans[place] for place in todo]), strict=True):
+        pending = [place for place, state in enumerate(found) if state is None]
+        self._make(stage, plans, [plans[place] for place in pending], record)
+        for place, state in zip(pending, _read_states([plans[place] for place in pending]), strict=True):
             found[place] = state
         states = [state for state in found if state is not None]
         if len(states) < len(plans):
@@ -96,23 +96,23 @@ class Context:
         self._make(stage, plans, [plan for plan in plans if not self._has_note(plan)], record)
 
     def _make(
-        self, stage: str, plans: Sequence[PartPlan], todo: Sequence[PartPlan], record: StageRecord
+        self, stage: str, plans: Sequence[PartPlan], pending: Sequence[PartPlan], record: StageRecord
     ) -> None:
         record.parts = max(record.parts, len(plans))
-        if not todo:
+        if not pending:
             return
         # Workers start while Beam is imported; what stands in for the pool in a process of its own has none.
         if runner_name(self.beam_options) == "direct" and isinstance(self.pool, WorkerPool):
-            self.pool.start(sum(max(len(plan.job.steps), 1) for plan in todo))
+            self.pool.start(sum(max(len(plan.job.steps), 1) for plan in pending))
         import_beam(self.beam_options)
         from pipeline.stage import run_jobs
 
-        self.progress.begin(stage, len(todo), sum(plan.size for plan in todo))
+        self.progress.begin(stage, len(pending), sum(plan.size for plan in pending))
         self.pool.on_progress = self.progress.add
         try:
             counters = run_jobs(
                 stage,
-                [plan.job for plan in todo],
+                [plan.job for plan in pending],
                 manifest=self.workspace.work(f"{stage}.jobs.jsonl"),
                 beam_options=self.beam_options,
                 pool=self.pool,
@@ -120,7 +120,7 @@ class Context:
             )
         finally:
             self.progress.end()  # an error's line must not stand behind the live one
-        record.done += len(todo)
+        record.done += len(pending)
         record.cpu_seconds += counters.get("cpu_ms", 0) / 1000
 
     def _part_done(self, _done: Done) -> None:

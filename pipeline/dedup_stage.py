@@ -53,20 +53,20 @@ def run(context: Context, annotations: States) -> States:
     told = settings.model_dump(mode="json", exclude=_NO_MATTER)
     basis = fingerprint(VERSION, told, [reference.fingerprint for reference in against])
     ranks = fingerprint(order, sorted(settings.protected))
-    kept, todo = _plan(context, tasks, basis, None if settings.increments else ranks)
-    parts = {f"{task['source']}/{task['index']}": task["input"] for task in todo}
+    kept, pending = _plan(context, tasks, basis, None if settings.increments else ranks)
+    parts = {f"{task['source']}/{task['index']}": task["input"] for task in pending}
     own = fingerprint(basis, ranks, parts, [generation.fingerprint for generation in kept])
     _clean(context, annotations)
-    record.fingerprint = kept[-1].fingerprint if kept and not todo else own
-    if todo or not kept:
+    record.fingerprint = kept[-1].fingerprint if kept and not pending else own
+    if pending or not kept:
         begun = time.process_time()
-        context.progress.begin("dedup", len(todo))
-        for task in todo:
+        context.progress.begin("dedup", len(pending))
+        for task in pending:
             task["fingerprint"] = own
         generation = Generation(f"{len(kept):03d}", own, basis, ranks, parts)
-        _search(context, kept, generation, todo, [reference.folder for reference in against], order)
+        _search(context, kept, generation, pending, [reference.folder for reference in against], order)
         context.progress.end()
-        record.done = len(todo)
+        record.done = len(pending)
         record.cpu_seconds = time.process_time() - begun
     by_source: States = {name: [] for name in annotations}
     for task in tasks:
@@ -85,7 +85,7 @@ def _search(
     context: Context,
     kept: Sequence[Generation],
     generation: Generation,
-    todo: Sequence[Task],
+    pending: Sequence[Task],
     against: Sequence[str],
     order: Sequence[str],
 ) -> None:
@@ -98,12 +98,12 @@ def _search(
         remove(workspace.path("duplicates", "summary.json"))
     drop_generations(workspace, keep=[earlier.name for earlier in kept])
     held = [*against, *(earlier.keys_folder(workspace) for earlier in kept)]
-    documents = sum(task["living"] for task in todo)
-    findings = search(context, todo, documents, sources=order, references=held)
+    documents = sum(task["living"] for task in pending)
+    findings = search(context, pending, documents, sources=order, references=held)
     if context.recipe.root.dedup.keep_reference:
         store_keys(context, workspace.work("dedup", "keys"), generation)
     generation.write(workspace)
-    numbers = {task["number"]: task["output"] for task in todo}
+    numbers = {task["number"]: task["output"] for task in pending}
     summary = make_summary(workspace, [*kept, generation], findings, numbers)
     write_json(workspace.path("duplicates", "summary.json"), summary)
     empty(workspace.work("dedup"))
@@ -134,10 +134,10 @@ def _plan(
         if not fits:
             return [], list(tasks)
         covered |= generation.parts
-    todo = [task for key, task in by_key.items() if key not in covered]
-    if not stored or (ranks is not None and (todo or len(stored) > 1)):
+    pending = [task for key, task in by_key.items() if key not in covered]
+    if not stored or (ranks is not None and (pending or len(stored) > 1)):
         return [], list(tasks)
-    return stored, todo
+    return stored, pending
 
 
 def _tasks(context: Context, annotations: States, settings: Dedup, order: Sequence[str]) -> list[Task]:
