@@ -5,7 +5,8 @@
 
 A stage's seconds are wall time, from `build.json`, and hold what the engine itself takes: its jobs' start, Python
 workers, shuffles. CPU seconds are those of the tasks alone, so between engines they should hardly differ. The crawl is
-read `--copies` times, under another name each time, for stages long enough to judge.
+read `--copies` times, under another name each time, for stages long enough to judge; copies are found and kept, so
+that the stages after the search for them have as many documents.
 """
 
 import argparse
@@ -38,6 +39,7 @@ def write_recipe(folder: Path, data: Path, copies: int) -> Path:
         "filters:\n  web: {languages: [en], heuristics: [gopher_repetition, gopher_quality],"
         " quality: {model: good, keep: {threshold: 0.01}}}\n"
         "classifiers:\n  good: {documents_per_class: 40}\n"
+        "dedup: {protected: [crawl]}\n"
         f"decontaminate: {{benchmarks: ['{data}/ref/benchmarks/*.jsonl.gz']}}\n"
         "mixtures:\n  m: {weights: {crawl: 1, books: 1}, sequence_length: 2048, tokens: 1M}\n"
     )
