@@ -10,7 +10,6 @@ import argparse
 import gzip
 import json
 import re
-import resource
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -119,13 +118,14 @@ def report_steps(pages: list[Page]) -> None:
 
 
 def report_guard(pages: list[Page]) -> None:
-    start, started = time.process_time(), children_seconds()
+    start = time.process_time()
     with Guard() as guard:
         guard.extract(pages[:1])
         wall = time.perf_counter()
         guard.extract(pages)
         wall = time.perf_counter() - wall
-    parent, child = time.process_time() - start, children_seconds() - started
+        child = guard.cpu_seconds()
+    parent = time.process_time() - start
     bare = time.process_time()
     for page in pages:
         extract_page(page, extractor="resiliparse", limits=Limits())
@@ -135,11 +135,6 @@ def report_guard(pages: list[Page]) -> None:
     print(
         f" ({wall / count:.3f} ms wall); without it {bare / count:.3f} ms/page: {(parent + child) / bare:.2f} x"
     )
-
-
-def children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:

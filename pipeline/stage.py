@@ -21,8 +21,7 @@ from pipeline.runner import as_engine_error, make_pipeline, runner_name
 from pipeline.storage.listing import remove
 from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists, open_input
-from pipeline.tasks import run_task
-from pipeline.worker import children_seconds
+from pipeline.tasks import CHILD_SECONDS, run_task
 
 # The pool of this process's build: the direct engine runs its DoFns in this very process.
 _pool: WorkerPool | None = None
@@ -43,10 +42,11 @@ class _RunJobs(beam.DoFn):
         if _pool is not None:
             self._waiting.append(job)
             return
-        begun = time.thread_time() + children_seconds()
+        begun = time.thread_time()
         with self._noting_failure():
             result = run_task(job.whole, lambda _records, _bytes: None)
-        yield self._finished(result | {"cpu_seconds": time.thread_time() + children_seconds() - begun})
+        cpu = time.thread_time() - begun + result.pop(CHILD_SECONDS, 0)
+        yield self._finished(result | {"cpu_seconds": cpu})
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         if self._waiting:

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import CrawlmixError, as_user_error
 
 Task = dict[str, Any]
+CHILD_SECONDS = "child_seconds"  # in a result: CPU seconds of child processes that worked for the task
 Report = Callable[[int, int], None]  # records and input bytes done since the last call
 
 _FUNCTIONS = {

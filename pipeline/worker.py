@@ -10,11 +10,10 @@ import sys
 import threading
 import time
 import traceback
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.errors import CrawlmixError
-from pipeline.tasks import run_task
+from pipeline.tasks import CHILD_SECONDS, run_task
 
 _REPORT_SECONDS = 0.2
 _PARENT_SECONDS = 1.0
@@ -53,7 +52,7 @@ def serve(tasks: BinaryIO, results: BinaryIO) -> None:
                 send({"records": records, "bytes": size})
                 last, records, size = time.monotonic(), 0, 0
 
-        start = time.process_time() + children_seconds()
+        start = time.process_time()
         try:
             result = run_task(json.loads(line), report)
         except CrawlmixError as error:
@@ -61,22 +60,8 @@ def serve(tasks: BinaryIO, results: BinaryIO) -> None:
         except Exception:  # noqa: BLE001  a bug: the parent shows the traceback and ends the build
             send({"bug": traceback.format_exc()})
         else:
-            cpu = time.process_time() + children_seconds() - start
+            cpu = time.process_time() - start + result.pop(CHILD_SECONDS, 0)
             send({"result": result, "records": records, "bytes": size, "cpu_seconds": cpu})
-
-
-def children_seconds() -> float:
-    """CPU time of child processes, those that still run included where the system tells."""
-    times = os.times()
-    total = times.children_user + times.children_system
-    for listed in Path("/proc/self/task").glob("*/children"):
-        for child in listed.read_text().split():
-            try:
-                fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # ended just now; the next call finds it among the ended ones
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
 
 
 def main() -> None:

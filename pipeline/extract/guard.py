@@ -63,6 +63,7 @@ class Guard:
     limits: Limits = field(default_factory=Limits)
     settings: GuardSettings = field(default_factory=GuardSettings)
     restarts: int = 0  # children that had to be replaced
+    _ended_seconds: float = 0.0  # CPU time of children that are gone
     _child: _Child | None = None
     _last_words: str = ""
 
@@ -92,6 +93,10 @@ class Guard:
         """End the child."""
         if self._child is not None:
             self._stop(self._child)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds of all its children so far, as far as the system tells (Linux)."""
+        return self._ended_seconds + (_used(self._child) if self._child else 0.0)
 
     @property
     def child_id(self) -> int | None:
@@ -183,6 +188,7 @@ class Guard:
         return "extractor_died", f"{how} {self._last_words}".strip()
 
     def _stop(self, child: _Child) -> None:
+        self._ended_seconds += _used(child)
         for stream in (child.process.stdin, child.process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):  # what could not be written to a dead child
@@ -197,3 +203,11 @@ class Guard:
         self._last_words = " ".join(child.stderr.read().decode("utf-8", "replace").split())
         child.stderr.close()
         self._child = None
+
+
+def _used(child: _Child) -> float:
+    try:
+        fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -6,9 +6,7 @@ that one reader of the whole file gives: ranges are checked to continue each oth
 synchronised on bytes that only look like a record.
 """
 
-import atexit
 import json
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -17,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.document import DOCUMENTS, document_id
-from pipeline.extract.guard import Guard, GuardSettings
-from pipeline.extract.limits import Limits
+from pipeline.extract.guard import Guard
+from pipeline.extract.kept_guards import kept_guard
 from pipeline.extract.normalise import normalise_text
 from pipeline.extract.page import Extracted, Page
 from pipeline.sources.jsonl import JsonlFields
@@ -27,26 +25,31 @@ from pipeline.sources.record import FileRange, Reader, Record, Selection, Skippe
 from pipeline.storage.listing import remove
 from pipeline.storage.publish import publish, write_json
 from pipeline.storage.reading import exists, open_input
-from pipeline.tasks import Report, Task
+from pipeline.tasks import CHILD_SECONDS, Report, Task
 from pipeline.workspace import PartState, PartWriter
 
 _BATCH_BYTES = 2 << 20  # of page bodies: what one round trip to the extractor carries
 _BATCH_ROWS = 512
 _GROUP_BYTES = 16 << 20  # of text in a row group
 _GROUP_ROWS = 8192
-_kept = threading.local()  # engines other than direct run tasks side by side in threads
 
 
 def run_slice(task: Task, report: Report) -> dict[str, Any]:
     """Read one slice of a part into an Arrow file of the workspace; `run_part` picks it up."""
-    reading = _Reading(task, task["start"], task["end"], _guard(task), report)
-    with publish(task["slice_file"]) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.ipc.new_file(sink, DOCUMENTS, options=options) as writer:
-            for batch in reading.batches():
-                writer.write_batch(batch)
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with (
+        kept_guard(task["guard"]) as guard,
+        publish(task["slice_file"]) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, DOCUMENTS, options=options) as writer,
+    ):
+        begun = guard.cpu_seconds()
+        reading = _Reading(task, task["start"], task["end"], guard, report)
+        for batch in reading.batches():
+            writer.write_batch(batch)
+        used = guard.cpu_seconds() - begun
     write_json(_note_name(task["slice_file"]), reading.note())
-    return {}
+    return {CHILD_SECONDS: used}
 
 
 def run_part(task: Task, report: Report) -> dict[str, Any]:
@@ -61,7 +64,8 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
     following: int | None = (
         task["start"] if task["exact"] else None
     )  # where the next record must begin, if known
-    with PartWriter(task["output"], DOCUMENTS, state) as writer:
+    with kept_guard(task["guard"]) as guard, PartWriter(task["output"], DOCUMENTS, state) as writer:
+        begun = guard.cpu_seconds()
         for piece in task["slices"]:
             if following is not None and following >= piece["end"]:
                 continue  # a record of an earlier slice reaches beyond this one
@@ -73,9 +77,7 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
                         writer.write(batches.get_batch(number))
             else:
                 start = piece["start"] if following is None else max(following, piece["start"])
-                reading = _Reading(
-                    task, start, piece["end"], _guard(task), report, exact=following is not None
-                )
+                reading = _Reading(task, start, piece["end"], guard, report, exact=following is not None)
                 for batch in reading.batches():
                     writer.write(batch)
                 note = reading.note()
@@ -88,30 +90,11 @@ def run_part(task: Task, report: Report) -> dict[str, Any]:
             "next_offset": following,
             "file": task["shown"],
         }
+        used = guard.cpu_seconds() - begun
     for piece in task["slices"]:
         remove(piece["slice_file"])
         remove(_note_name(piece["slice_file"]))
-    return {"fates": state.fates()}
-
-
-def _guard(task: Task) -> Guard:
-    told = task["guard"]
-    return _kept_guard(
-        told["extractor"],
-        Limits(max_bytes=told["max_bytes"], max_depth=told["max_depth"], max_tags=told["max_tags"]),
-        GuardSettings(cpu_seconds=told["max_cpu_seconds"], memory_bytes=told["max_memory"]),
-    )
-
-
-def _kept_guard(extractor: str, limits: Limits, settings: GuardSettings) -> Guard:
-    """One guard serves all tasks of a thread: its child costs more to start than a slice to read."""
-    kept: Guard | None = getattr(_kept, "guard", None)
-    if kept is None or (kept.extractor, kept.limits, kept.settings) != (extractor, limits, settings):
-        if kept is not None:
-            kept.close()
-        kept = _kept.guard = Guard(extractor, limits, settings)
-        atexit.register(kept.close)
-    return kept
+    return {"fates": state.fates(), CHILD_SECONDS: used}
 
 
 def _note_name(slice_file: str) -> str:

@@ -103,6 +103,17 @@ def test_the_child_ends_with_the_guard() -> None:
     guard.close()
 
 
+def test_cpu_seconds_are_those_of_all_its_children() -> None:
+    with Guard(limits=NO_LIMITS, settings=GuardSettings(cpu_seconds=0.5)) as guard:
+        guard.extract([ARTICLE])
+        alive = guard.cpu_seconds()
+        guard.extract([ENDLESS])
+        both = guard.cpu_seconds()
+    assert 0 < alive < 5
+    assert both >= alive + 2 * 0.4  # in the batch, and alone
+    assert guard.cpu_seconds() >= both
+
+
 def test_an_unknown_extractor_is_the_users_error() -> None:
     with pytest.raises(UsageError, match="extractor `resilparse`: unknown; known are resiliparse"):
         Guard("resilparse")
