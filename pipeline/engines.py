@@ -99,7 +99,8 @@ def with_defaults(runner: str, options: Sequence[str]) -> list[str]:
     """Add what an engine needs and the user did not say: where the job server is, and one Spark context for all jobs."""
     given = read_options(options)
     short = runner.rpartition(".")[2].lower()
-    added: list[str] = []
+    # Beam lists the installed packages for each job, to log them: a second each time, and nobody's business.
+    added = [] if short == "dataflowrunner" else ["--experiments=disable_logging_submission_environment"]
     if engine := _JAVA.get(short):
         if engine.jar_option not in given:
             added.append(f"--{engine.jar_option}={_jar(engine, given)}")

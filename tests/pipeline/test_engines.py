@@ -186,6 +186,7 @@ def test_what_make_engines_fetched_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("CRAWLMIX_ENGINES", str(tmp_path))
     assert with_defaults("SparkRunner", ["--runner=SparkRunner"]) == [
         "--runner=SparkRunner",
+        "--experiments=disable_logging_submission_environment",
         f"--spark_job_server_jar={path}",
         "--job_server_jvm_properties=-Dbeam.spark.test.reuseSparkContext=true",
         "--environment_type=LOOPBACK",
