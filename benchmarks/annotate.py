@@ -22,7 +22,7 @@ from pipeline.dedup.scheme import Scheme
 from pipeline.document import DOCUMENTS
 from pipeline.extract.limits import Limits
 from pipeline.extract.page import Page, extract_page
-from pipeline.sections import Filter
+from pipeline.sections.filter import Filter
 from pipeline.sources.record import FileRange, Record
 from pipeline.sources.warc import WarcReader
 

@@ -16,7 +16,7 @@ from pipeline.annotate.judge import check_rules, keep_rule, signals_needed
 from pipeline.context import Context, PartPlan
 from pipeline.dedup.settings import minhash_scheme
 from pipeline.pool import Job
-from pipeline.sections import Filter
+from pipeline.sections.filter import Filter
 from pipeline.storage.globs import expand
 from pipeline.storage.paths import is_remote, local_path
 from pipeline.storage.publish import publish

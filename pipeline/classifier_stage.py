@@ -13,7 +13,8 @@ from classifiers.train import TrainOptions, train_on_samples
 from pipeline.context import Context, PartPlan
 from pipeline.errors import CrawlmixError, as_user_error
 from pipeline.pool import Job
-from pipeline.sections import Classifier, Root
+from pipeline.sections.classifier import Classifier
+from pipeline.sections.root import Root
 from pipeline.storage.cache import local_folder
 from pipeline.storage.listing import remove
 from pipeline.storage.paths import join

@@ -20,7 +20,7 @@ from pipeline.decontaminate.settings import BenchmarkSettings, FilterSettings, p
 from pipeline.decontaminate.statistics import Statistics, merge_statistics
 from pipeline.pool import Job
 from pipeline.recipe import Recipe
-from pipeline.sections import Decontaminate
+from pipeline.sections.decontaminate import Decontaminate
 from pipeline.storage.publish import publish, write_json, write_text
 from pipeline.storage.reading import exists, open_input
 from pipeline.tasks import Task

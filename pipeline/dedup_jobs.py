@@ -36,7 +36,7 @@ from pipeline.dedup_steps import (
     Setting,
     Stars,
 )
-from pipeline.sections import Dedup
+from pipeline.sections.dedup import Dedup
 from pipeline.stage import run_pipeline
 from pipeline.storage.listing import list_dir
 from pipeline.storage.paths import join

@@ -19,7 +19,7 @@ from pipeline.context import Context, PartPlan
 from pipeline.dedup.settings import source_order
 from pipeline.pool import Job
 from pipeline.runner import import_beam
-from pipeline.sections import Repeats
+from pipeline.sections.dedup import Repeats
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.publish import write_json
 from pipeline.storage.reading import exists, open_input

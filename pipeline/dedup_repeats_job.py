@@ -17,7 +17,7 @@ from pipeline.dedup.partition import partitions_per_band
 from pipeline.dedup.repeats_part import read_spans, save_repeated
 from pipeline.dedup.repeats_tally import Held, Repeated, Totals, by_partition, join, sort_repeated
 from pipeline.dedup_files import empty
-from pipeline.sections import Repeats
+from pipeline.sections.dedup import Repeats
 from pipeline.stage import run_pipeline
 from pipeline.storage.listing import list_dir
 from pipeline.storage.paths import join as join_path

@@ -20,7 +20,7 @@ from pipeline.dedup_generations import (
 from pipeline.dedup_summary import make_summary, warnings_of
 from pipeline.report.ledger import add_up
 from pipeline.runner import import_beam
-from pipeline.sections import Dedup
+from pipeline.sections.dedup import Dedup
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.publish import write_json
 from pipeline.tasks import Task

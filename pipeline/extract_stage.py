@@ -11,7 +11,7 @@ from pipeline.extract.html import extractor_version
 from pipeline.input_files import list_files
 from pipeline.pool import Job
 from pipeline.recipe import Recipe
-from pipeline.sections import Index
+from pipeline.sections.source import Index
 from pipeline.storage.listing import remove
 from pipeline.storage.paths import is_remote
 from pipeline.tasks import Task

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe
-from pipeline.sections import Source
+from pipeline.sections.source import Source
 from pipeline.sources.open_reader import ALWAYS_SPLITTABLE, is_splittable
 from pipeline.storage.globs import expand, find
 from pipeline.storage.identity import identities, identity, object_identity

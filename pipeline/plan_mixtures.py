@@ -13,7 +13,7 @@ from mixtures.plan import Plan, mixture_spec, plan_mixture, plan_spec
 from pipeline.errors import UsageError
 from pipeline.mixture_files import read_manifest, read_mixture
 from pipeline.recipe import Recipe, load_recipe
-from pipeline.sections import Mixture as MixtureSection
+from pipeline.sections.mixture import Mixture as MixtureSection
 from pipeline.storage.listing import list_dir
 from pipeline.storage.paths import is_remote, join, local_path
 from pipeline.workspace import Workspace

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.storage.paths import is_remote, local_path
 
 _MAX_RECIPE_BYTES = 4 << 20

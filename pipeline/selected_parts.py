@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.recipe import Recipe
-from pipeline.sections import Index, Links
+from pipeline.sections.source import Index, Links
 from pipeline.sources.cdx import CAPTURES, IndexCounts, read_captures
 from pipeline.sources.cdx_select import IndexFilter, SelectCounts, select
 from pipeline.sources.reddit import read_links

@@ -17,7 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.exclusions import Exclusions
 from pipeline.find_documents import part_paths
 from pipeline.recipe import Recipe
-from pipeline.sections import Mixture
+from pipeline.sections.mixture import Mixture
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Task
 from pipeline.tokenize.part import survivors

@@ -12,7 +12,7 @@ from pipeline.annotate.measure import Measures
 from pipeline.annotate.rules import DECISIONS, Rule, apply_rules, preset_rules, signal_sets
 from pipeline.annotate.url_rules import UrlRules, judge_urls
 from pipeline.errors import UsageError
-from pipeline.sections import Filter
+from pipeline.sections.filter import Filter
 from pipeline.storage.cache import local_copy
 
 

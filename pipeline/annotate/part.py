@@ -18,7 +18,7 @@ from pipeline.annotate.judge import judge
 from pipeline.annotate.measure import Measures, measure
 from pipeline.annotate.rules import DECISIONS
 from pipeline.dedup.scheme import Scheme
-from pipeline.sections import Filter
+from pipeline.sections.filter import Filter
 from pipeline.storage.reading import open_input
 from pipeline.tasks import Report, Task
 from pipeline.workspace import PartState, PartWriter, read_state

@@ -15,7 +15,7 @@ from pipeline.annotate.c4 import VARIANTS, keep_spans
 from pipeline.annotate.pii import mask_pii
 from pipeline.annotate.rules import SIGNAL_SETS
 from pipeline.dedup.repeated_lines import remove_ranges
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.storage.reading import open_input
 
 REPEATS = 3  # place of `repeats` among the tables of a part: `documents`, `annotations`, `duplicates`, `repeats`, ...

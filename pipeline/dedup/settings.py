@@ -6,7 +6,8 @@ from dataclasses import replace
 from pipeline.dedup.bands import PRESETS, SHOWN, Bands, held_probability
 from pipeline.dedup.scheme import Scheme
 from pipeline.errors import UsageError
-from pipeline.sections import Dedup, Root
+from pipeline.sections.dedup import Dedup
+from pipeline.sections.root import Root
 
 # Hits of different documents add up: of 3,000 real documents looked up in as many others, 1 row made 592 false candidates,
 # 2 rows 210, 4 rows 24, 8 rows 3; their number grows with what is held.

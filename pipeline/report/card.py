@@ -9,7 +9,7 @@ from pipeline.report.facts import Facts, without_secrets
 from pipeline.report.figures import Figures
 from pipeline.report.html_parts import clean, percent
 from pipeline.report.rule_words import bound_words
-from pipeline.sections import Filter
+from pipeline.sections.filter import Filter
 from pipeline.units import format_bytes
 
 # The names that dataset hubs use.

@@ -19,7 +19,7 @@ from pipeline.dedup.settings import minhash_bands
 from pipeline.errors import UsageError
 from pipeline.exclusions import Exclusions
 from pipeline.report.repeats_facts import repeats_facts
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.storage.listing import list_dir
 from pipeline.storage.reading import open_input
 from pipeline.workspace import Workspace

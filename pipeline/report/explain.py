@@ -16,7 +16,7 @@ from pipeline.exclusions import RULE, Exclusions
 from pipeline.find_documents import Line, Wanted
 from pipeline.report.explain_checks import checks, edits, lowest_kept
 from pipeline.report.facts import TABLES
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.storage.listing import list_dir
 from pipeline.storage.reading import exists, open_input
 from pipeline.workspace import Workspace

@@ -13,7 +13,8 @@ from pipeline.annotate.judge import judge, keep_rule, signal_rules
 from pipeline.annotate.rules import Rule, apply_rules
 from pipeline.annotate.signals import unit_of
 from pipeline.annotate.trained_text import TextEdits
-from pipeline.sections import Filter, Root
+from pipeline.sections.filter import Filter
+from pipeline.sections.root import Root
 from pipeline.storage.reading import exists
 from pipeline.workspace import Workspace
 

@@ -11,7 +11,7 @@ import yaml
 from mixtures.plan import plan_mixture
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.mixture_files import read_mixture
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.storage.listing import list_dir
 from pipeline.workspace import Workspace, fingerprint
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate.trained_text import TextEdits, text_edits
 from pipeline.exclusions import Exclusions
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.storage.reading import open_input
 from pipeline.workspace import Workspace
 

@@ -3,7 +3,8 @@
 from pipeline.annotate.judge import keep_rule, signal_rules
 from pipeline.annotate.rules import Rule
 from pipeline.annotate.signals import unit_of
-from pipeline.sections import Filter, Root
+from pipeline.sections.filter import Filter
+from pipeline.sections.root import Root
 from pipeline.units import format_bytes
 
 _FIXED = {

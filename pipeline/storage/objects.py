@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, TypeVar
 
 from pipeline.errors import CrawlmixError, NoFileError, UsageError
 from pipeline.storage.listing import StoredFile
+from pipeline.storage.object_errors import causes, translated
 from pipeline.storage.paths import bucket_and_key, name, scheme
 from pipeline.storage.retry import (
     DEFAULT,
-    TRANSIENT_STATUSES,
     NetworkPolicy,
     Sleep,
     TransientError,
@@ -27,27 +27,6 @@ from pipeline.storage.retry import (
 T = TypeVar("T")
 
 _EXTRAS = {"s3": ("s3fs", "aws"), "gs": ("gcsfs", "gcp")}
-# Classes of botocore, aiohttp and fsspec that stand for a connection that failed; told by name, since none of the
-# three need be installed.
-_CONNECTION_FAULTS = frozenset(
-    {
-        "HTTPClientError",
-        "IncompleteReadError",
-        "ResponseStreamingError",
-        "ResponseParserError",
-        "ClientConnectionError",
-        "ClientPayloadError",
-        "FSTimeoutError",
-        "TimeoutError",
-        "ConnectionError",
-        "IncompleteRead",
-        "ChecksumError",
-    }
-)
-_LIBRARIES = frozenset({"botocore", "aiobotocore", "aiohttp", "s3fs", "gcsfs", "google"})
-_TRANSIENT_CODES = frozenset(
-    {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException"}
-)
 
 # Smaller objects go up in one request, which states their length.
 _ONE_PUT = 5 << 20
@@ -176,15 +155,15 @@ class ObjectStore:
                 return action(self._file_system())
             except Exception as error:
                 if not self._lacks_credentials(error):
-                    raise _translated(error, url, anonymous=self.bucket in _without_credentials) from error
+                    raise translated(error, url, anonymous=self.bucket in _without_credentials) from error
                 _without_credentials.add(self.bucket)
             try:
                 return action(self._file_system())
             except Exception as error:
-                raise _translated(error, url, anonymous=True) from error
+                raise translated(error, url, anonymous=True) from error
 
     def _lacks_credentials(self, error: Exception) -> bool:
-        names = {type(cause).__name__ for cause in _causes(error)}
+        names = {type(cause).__name__ for cause in causes(error)}
         return "NoCredentialsError" in names and self.bucket not in _without_credentials
 
     def _module(self) -> Any:
@@ -308,47 +287,3 @@ def _state(info: dict[str, Any]) -> str:
 
 def _key(url: str) -> str:
     return "/".join(bucket_and_key(url))
-
-
-def _translated(error: Exception, url: str, *, anonymous: bool) -> Exception:
-    """Sort an error of s3fs, gcsfs or what lies below them into ours."""
-    if isinstance(error, CrawlmixError | TransientError):
-        return error
-    for cause in _causes(error):
-        status, code, retry_after = _answer(cause)
-        if status in {412, 416}:
-            return CrawlmixError(f"{url}: the object changed while it was read; start again")
-        if status in TRANSIENT_STATUSES or code in _TRANSIENT_CODES:
-            return TransientError(f"{code or 'HTTP'} {status or ''}".strip(), retry_after)
-        if isinstance(cause, FileNotFoundError) or status == 404:
-            return NoFileError(f"{url}: there is no such object or bucket; check the address")
-        # gcsfs says 403 in the text alone.
-        if isinstance(cause, PermissionError) or status in {401, 403} or str(cause).startswith("Forbidden:"):
-            asked = " without credentials, since none were found" if anonymous else ""
-            return UsageError(
-                f"{url}: the store refuses access{asked} ({code or status or cause}); check the credentials and the address"
-            )
-        if _CONNECTION_FAULTS & {kind.__name__ for kind in type(cause).__mro__}:
-            return TransientError(f"{type(cause).__name__}: {cause}")
-    if isinstance(error, OSError | ValueError) or type(error).__module__.partition(".")[0] in _LIBRARIES:
-        return CrawlmixError(f"{url}: the store cannot be used: {type(error).__name__}: {error}")
-    return error
-
-
-def _answer(error: BaseException) -> tuple[int | None, str | None, float | None]:
-    """Return HTTP status, the store's own code, and Retry-After in seconds, as far as `error` holds them."""
-    response = getattr(error, "response", None)
-    if isinstance(response, dict):  # botocore.exceptions.ClientError
-        meta = response.get("ResponseMetadata", {})
-        wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
-        code = response.get("Error", {}).get("Code")
-        return meta.get("HTTPStatusCode"), code, float(wait) if wait.isdigit() else None
-    status = getattr(error, "code", None)  # gcsfs.retry.HttpError
-    return (int(str(status)), None, None) if str(status).isdigit() else (None, None, None)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    current: BaseException | None = error
-    while current is not None:
-        yield current
-        current = current.__cause__

@@ -4,65 +4,28 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import defaultdict
-from itertools import combinations
 
-import pyarrow as pa
 import pytest
 
-from pipeline.dedup.reference import Reference
-from pipeline.errors import UsageError
 from tests.pipeline.builds import tree
 from tests.pipeline.dedup_parts import Doc, dedup, drops, fates, kept
-from tests.shared_data import shared
-from text.buffers import text_buffer
-from text.normalise import normalise
-from text.words import WordRule, find_words
+from tests.pipeline.dedup_texts import Texts, content, make_corpus, spread, summary
 
-CHANCE = random.Random(5)
-WORDS = [f"w{number}" for number in range(3000)]
+TEXTS = Texts(5)
+text, edited = TEXTS.text, TEXTS.edited
 
 
-def text(length: int = 120) -> str:
-    return " ".join(CHANCE.choices(WORDS, k=length))
+@pytest.fixture(scope="module", name="corpus")
+def _corpus():
+    return make_corpus(TEXTS)
 
 
-def edited(original: str, words: int) -> str:
-    """Replace the last `words` words: with n in all and k replaced, J = (n - 4 - k) / (n - 4 + k)."""
-    return " ".join([*original.split()[:-words], *(f"new{CHANCE.random()}" for _ in range(words))])
-
-
-def summary(root):
-    return json.loads((root / "duplicates/summary.json").read_text())
-
-
-def content(root):
-    return summary(root)["levels"]["content"]
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    """Ninety texts with exact and near copies over three sources, and documents that are gone already."""
-    docs = [Doc(f"d{i:03d}", text(), 0.5, f"2024-01-{1 + i % 28:02d}T00:00:00Z") for i in range(90)]
-    for i in range(0, 30, 3):
-        docs.append(Doc(f"exact{i}", docs[i].text.upper(), 0.4))
-        docs.append(Doc(f"near{i}", edited(docs[i].text, 5), 0.4))
-    docs += [Doc(f"gone{i}", docs[i].text, alive=False) for i in range(5)]
-    docs += [Doc("one", "word"), Doc("another", "word"), Doc("other", "different"), Doc("blank", "...")]
-    return docs
-
-
-@pytest.fixture(scope="module")
-def decided(corpus, tmp_path_factory):
+@pytest.fixture(scope="module", name="decided")
+def _decided(corpus, tmp_path_factory):
     """The corpus over three sources, and the workspace of the stage run over it; not to be changed."""
     root, parts = tmp_path_factory.mktemp("decided") / "w", spread(corpus, 3)
     dedup(root, parts)
     return root, parts
-
-
-def spread(docs, seed):
-    docs = random.Random(seed).sample(docs, len(docs))
-    return {"a": [docs[:40], docs[40:45]], "b": [docs[45:100], []], "c": [docs[100:]]}
 
 
 def test_order_and_cut_of_the_input_change_no_decision(tmp_path, corpus):
@@ -240,127 +203,6 @@ def test_pages_of_one_address_are_copies_when_asked_for(tmp_path):
     assert drops(tmp_path / "w", parts) == {"else": ("old", "exact_duplicate")}
 
 
-def test_what_an_earlier_build_holds_is_dropped_by_its_keys_alone(tmp_path):
-    held = [Doc(f"h{i}", text()) for i in range(5)]
-    dropped = Doc("dropped", held[0].text, 0)
-    dedup(tmp_path / "old", {"s": [[*held, dropped]]})
-    for table in ("documents", "annotations"):
-        for path in (tmp_path / "old" / table).rglob("*.parquet"):
-            path.unlink()
-    fresh = text()
-    docs = [
-        Doc("same", held[1].text),
-        Doc("near", edited(held[2].text, 2)),
-        Doc("fresh", fresh),
-        Doc("copy", fresh + " more"),
-    ]
-    parts = {"web": [docs], "books": [[Doc("safe", held[3].text)]]}
-    dedup(tmp_path / "new", parts, "{against: old, protected: [books]}")
-    assert drops(tmp_path / "new", parts) == {
-        "same": (None, "exact_duplicate_of_reference"),
-        "near": (None, "near_duplicate_of_reference"),
-        "fresh": ("copy", "near_duplicate"),
-    }
-    # An increment of the earlier build changes what is held, and so the decisions.
-    dedup(tmp_path / "exact", parts, "{against: old, preset: null}")
-    assert drops(tmp_path / "exact", parts) == {
-        "same": (None, "exact_duplicate_of_reference"),
-        "safe": (None, "exact_duplicate_of_reference"),
-    }
-
-
-def test_a_shared_band_is_not_enough_where_more_would_be_expected(tmp_path):
-    """Pairs at J = .52: 28 % share a band of the `strict` preset, and three such bands nearly none."""
-    held = [Doc(f"h{i}", text(204)) for i in range(100)]
-    dedup(tmp_path / "old", {"s": [held]}, "{preset: strict}")
-    parts = {
-        "s": [
-            [
-                *(Doc(f"far{doc.id}", edited(doc.text, 63)) for doc in held),
-                *(Doc(f"near{doc.id}", edited(doc.text, 10)) for doc in held),
-            ]
-        ]
-    }
-    dedup(tmp_path / "new", parts, "{preset: strict, against: old}")
-    gone = drops(tmp_path / "new", parts)
-    assert len(gone.keys() & {f"near{doc.id}" for doc in held}) >= 98
-    assert len(gone.keys() & {f"far{doc.id}" for doc in held}) <= 6
-
-
-@pytest.mark.parametrize("key", ["against: OLD", "increments: true"])
-def test_bands_too_weak_to_know_a_text_again_are_refused(tmp_path, decided, key):
-    settings = "{preset: gpt3, " + key.replace("OLD", str(decided[0])) + "}"
-    with pytest.raises(
-        UsageError, match=r"dedup\.(against|increments): bands of 1 row are shared by texts that"
-    ):
-        dedup(tmp_path / "new", {"s": [[Doc("a", text())]]}, settings)
-    assert not (tmp_path / "new/duplicates").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            "{against: OLD, ngram: 4}",
-            r"w/duplicates/_generations/000/keys: its signatures .* ngram 5 instead of 4",
-        ),
-        ("{against: OLD, preset: strict}", "num_hashes 112 instead of 120"),
-        ("{against: OLD, bands: 28, rows: 4}", "holds 14 bands of 8 rows instead of 28 of 4"),
-        ("{against: nowhere}", "nowhere holds no finished dedup stage"),
-        ("{against: new}", "is the workspace of this very build"),
-    ],
-)
-def test_a_reference_that_cannot_be_compared_with_is_refused(tmp_path, decided, settings, message):
-    parts = {"s": [[Doc("a", text())]]}
-    with pytest.raises(UsageError, match=message):
-        dedup(tmp_path / "new", parts, settings.replace("OLD", str(decided[0])))
-    assert not (tmp_path / "new/duplicates").exists()
-
-
-def test_a_reference_without_keys_is_refused(tmp_path):
-    parts = {"s": [[Doc("a", text())]]}
-    dedup(tmp_path / "old", parts, "{keep_reference: false}")
-    with pytest.raises(UsageError, match=r"holds no reference.json"):
-        dedup(tmp_path / "new", parts, "{against: old}")
-
-
-def test_an_increment_flips_no_decision_and_touches_no_old_file(tmp_path, corpus):
-    first = {"a": [corpus[:60], corpus[60:]]}
-    dedup(tmp_path / "w", first)
-    decided = kept(tmp_path / "w", first)
-    before = tree(tmp_path / "w/duplicates/a")
-    best = [Doc(f"better{i}", corpus[i].text + " and more", 1.0) for i in range(10)]
-    new = [*best, Doc("fresh", text(), 0.5), Doc("again", "", 0.4)]
-    new[-1] = Doc("again", new[-2].text, 0.4)
-    more = {"a": [corpus[:60], corpus[60:], new], "b": [[Doc("mine", text()), Doc("theirs", corpus[7].text)]]}
-    dedup(tmp_path / "w", more, "{increments: true}")
-    assert {
-        name: data for name, data in tree(tmp_path / "w/duplicates/a").items() if name in before
-    } == before
-    assert kept(tmp_path / "w", more) == decided | {"fresh", "mine"}
-    assert summary(tmp_path / "w")["generations"] == ["000", "001"]
-    assert content(tmp_path / "w")["rules"]["exact_duplicate"] == 11 + 1
-    files = tree(tmp_path / "w/duplicates")
-    dedup(tmp_path / "w", more, "{increments: true}")
-    assert tree(tmp_path / "w/duplicates") == files
-    # Without the key, all parts are decided together again, as in a fresh workspace.
-    dedup(tmp_path / "w", more)
-    dedup(tmp_path / "fresh", more)
-    assert tree(tmp_path / "w/duplicates") == tree(tmp_path / "fresh/duplicates")
-    assert "better3" in kept(tmp_path / "w", more)
-
-
-def test_the_reference_holds_what_stays(decided):
-    from pipeline.dedup.bands import PRESETS
-    from pipeline.dedup.scheme import Scheme
-
-    root, parts = decided
-    reference = Reference.open(root / "duplicates/_generations/000/keys", Scheme(), PRESETS["fineweb"])
-    stays = len(kept(root, parts))
-    assert len(reference.exact) == stays
-    assert {len(keys) for keys in reference.keys} == {stays - 1}  # one text is without a word
-
-
 @pytest.mark.slow
 def test_a_search_killed_in_the_middle_is_done_again_with_the_same_bytes(tmp_path, decided):
     root, parts = decided
@@ -368,7 +210,7 @@ def test_a_search_killed_in_the_middle_is_done_again_with_the_same_bytes(tmp_pat
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from pipeline import dedup_stage\n"
-        "from tests.pipeline import test_dedup_job, dedup_parts\n"
+        "from tests.pipeline import dedup_parts\n"
         "root, stop = Path(sys.argv[1]), sys.argv[2]\n"
         "from pipeline.runner import import_beam\n"
         "import_beam()\n"
@@ -405,59 +247,3 @@ def test_a_search_killed_in_the_middle_is_done_again_with_the_same_bytes(tmp_pat
         assert not (tmp_path / "w/duplicates/summary.json").exists()
     dedup(tmp_path / "w", parts)
     assert tree(tmp_path / "w/duplicates") == tree(root / "duplicates")
-
-
-def test_the_decisions_agree_with_exact_similarity_on_real_pages(tmp_path):
-    texts = real_texts(700)
-    parts = {"crawl": [[Doc(f"p{i}", page) for i, page in enumerate(texts)]]}
-    dedup(tmp_path / "w", parts)
-    similarity = exact_pairs(texts)
-    found = fates(tmp_path / "w", parts)["crawl"]
-    clusters = {int(row["id"][1:]): row["cluster"] for row in found if row["cluster"]}
-    similar = [pair for pair, value in similarity.items() if value >= 0.8]
-    assert len(similar) >= 15
-    assert sum(clusters.get(a, a) == clusters.get(b, b) for a, b in similar) >= 0.92 * len(similar)
-    wrong = [
-        row
-        for row in found
-        if row["fate"] == "removed"
-        and similarity.get(tuple(sorted((int(row["id"][1:]), int(row["duplicate_of"][1:])))), 0.0) < 0.55
-    ]
-    assert wrong == []
-
-
-def real_texts(count):
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.encoding import bytes_to_str, detect_encoding
-
-    texts = []
-    for path in sorted(shared("crawl/dev").glob("*.warc.gz")):
-        for record in ArchiveIterator(str(path), record_types=WarcRecordType.response):
-            if len(texts) == count:
-                return texts
-            if "html" in (record.http_content_type or ""):
-                body = record.reader.read()
-                page = extract_plain_text(bytes_to_str(body, detect_encoding(body)), main_content=True)
-                if len(page.split()) >= 20:
-                    texts.append(page)
-    return texts
-
-
-def exact_pairs(texts):
-    """Jaccard similarity of all pairs that share a shingle of five words, hash values left out of it."""
-    words = find_words(text_buffer(normalise(pa.array(texts))), WordRule(underscore=True, characters=True))
-    spelt = [words.data[a:b].tobytes() for a, b in zip(words.starts, words.ends, strict=True)]
-    holders = defaultdict(list)
-    sizes = []
-    for number, (a, b) in enumerate(zip(words.borders[:-1], words.borders[1:], strict=True)):
-        own = spelt[a:b]
-        grams = {tuple(own[i : i + 5]) for i in range(max(1, len(own) - 4))}
-        sizes.append(len(grams))
-        for gram in grams:
-            holders[gram].append(number)
-    shared_grams = defaultdict(int)
-    for numbers in holders.values():
-        for pair in combinations(numbers, 2):
-            shared_grams[pair] += 1
-    return {(a, b): n / (sizes[a] + sizes[b] - n) for (a, b), n in shared_grams.items()}

@@ -9,7 +9,7 @@ from pipeline.annotate.judge import check_rules, first_verdict, judge, keep_rule
 from pipeline.annotate.measure import Measures, measure
 from pipeline.annotate.rules import DECISIONS
 from pipeline.errors import UsageError
-from pipeline.sections import Filter
+from pipeline.sections.filter import Filter
 
 ENGLISH = "The quick brown fox jumps over the lazy dog, and then it goes home to rest for the night. " * 6
 GERMAN = (

@@ -13,7 +13,7 @@ from pipeline.exclusions import Excluded, Exclusions
 from pipeline.report.explain import MAX_CHARS, MAX_FOUND, explain
 from pipeline.report.explain_checks import checks
 from pipeline.report.explain_text import explanation_text
-from pipeline.sections import Root
+from pipeline.sections.root import Root
 from pipeline.workspace import Workspace
 from tests.pipeline.report.test_html_page import poison
 
