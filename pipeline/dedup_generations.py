@@ -1,7 +1,8 @@
 """What earlier searches decided, and the keys they left: of this workspace (`increments`) and of others (`against`).
 
 `duplicates/_generations/NNN/` holds `generation.json`, which parts were decided and on what basis, and `keys/`, the
-reference of what stays (`pipeline.dedup.reference`). Keys are mapped from files, so they need a local workspace.
+reference of what stays (`pipeline.dedup.reference`). Keys are mapped from files: those of a workspace on an object store
+are copied into the cache of each machine that looks them up.
 """
 
 import shutil
@@ -14,13 +15,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.context import Context
-from pipeline.dedup.reference import Reference, write_reference
+from pipeline.dedup.reference import MANIFEST, Reference, write_reference
 from pipeline.dedup.settings import minhash_bands, minhash_scheme, require_strong_bands
 from pipeline.errors import UsageError
 from pipeline.recipe import Recipe
-from pipeline.storage.listing import list_dir, remove
-from pipeline.storage.paths import is_remote, local_path, resolve
-from pipeline.storage.publish import write_json
+from pipeline.sections.dedup import Dedup
+from pipeline.storage.cache import local_folder
+from pipeline.storage.listing import list_dir, list_files, remove
+from pipeline.storage.paths import is_remote, join, local_path, resolve
+from pipeline.storage.publish import upload, write_json
+from pipeline.storage.scratch import scratch_folder
 from pipeline.workspace import Workspace
 from text.buffers import Hashes
 
@@ -72,7 +76,9 @@ def drop_generations(workspace: Workspace, *, keep: Sequence[str]) -> None:
         if name not in keep:
             folder = workspace.path(*_FOLDER, name)
             if is_remote(folder):
-                remove(workspace.path(*_FOLDER, name, "generation.json"))
+                for place in (folder, join(folder, "keys")):
+                    for file in list_files(place):
+                        remove(join(place, file.name))
             else:
                 shutil.rmtree(local_path(folder))
 
@@ -92,9 +98,7 @@ def open_references(recipe: Recipe, own: str | None) -> list[HeldKeys]:
     if settings.against is None:
         return []
     root = resolve(settings.against, str(recipe.base))
-    if is_remote(root) or (own is not None and is_remote(own)):
-        raise UsageError("dedup.against: keys are mapped from files; both workspaces must be local folders")
-    if own is not None and local_path(root).resolve() == local_path(own).resolve():
+    if own is not None and _same(root, own):
         raise UsageError(
             f"dedup.against: {root} is the workspace of this very build; to add to it, set `dedup.increments`"
         )
@@ -106,24 +110,35 @@ def open_references(recipe: Recipe, own: str | None) -> list[HeldKeys]:
         )
     held = [HeldKeys(generation.keys_folder(earlier), generation.fingerprint) for generation in generations]
     for keys in held:
-        Reference.open(Path(keys.folder), minhash_scheme(settings), minhash_bands(settings))
+        Reference.open(local_folder(keys.folder), minhash_scheme(settings), minhash_bands(settings))
     return held
 
 
+def _same(one: str, other: str) -> bool:
+    if is_remote(one) or is_remote(other):
+        return one.rstrip("/") == other.rstrip("/")
+    return local_path(one).resolve() == local_path(other).resolve()
+
+
 def store_keys(context: Context, folder: str, generation: Generation) -> None:
-    """Merge the keys that the parts of a generation left in `folder` into its reference; on object stores, nothing."""
-    workspace, settings = context.workspace, context.recipe.root.dedup
-    if is_remote(workspace.root):
-        context.progress.say("dedup: keys for later builds are stored in local workspaces only")
+    """Merge the keys that the parts of a generation left in `folder` into its reference."""
+    target = generation.keys_folder(context.workspace)
+    if not is_remote(target):
+        _merge(context.recipe.root.dedup, local_path(folder), local_path(target))
         return
-    here = local_path(folder)
+    with scratch_folder() as place:
+        merged = place / "keys"
+        _merge(context.recipe.root.dedup, local_folder(folder), merged)
+        for file in sorted(merged.iterdir(), key=lambda file: (file.name == MANIFEST, file.name)):
+            upload(file, join(target, file.name))
+
+
+def _merge(settings: Dedup, parts: Path, target: Path) -> None:
     load = partial(np.load, mmap_mode="r", allow_pickle=False)
     bands = minhash_bands(settings)
-    by_part = [load(path) for path in sorted(here.glob("bands-*.npy"))]
+    by_part = [load(path) for path in sorted(parts.glob("bands-*.npy"))]
     of_bands: list[list[Hashes]] = [
         [keys[band] for keys in by_part if keys.shape[1]] for band in range(bands.bands if bands else 0)
     ]
-    texts = [load(path) for path in sorted(here.glob("texts-*.npy"))]
-    write_reference(
-        local_path(generation.keys_folder(workspace)), minhash_scheme(settings), bands, of_bands, texts
-    )
+    texts = [load(path) for path in sorted(parts.glob("texts-*.npy"))]
+    write_reference(target, minhash_scheme(settings), bands, of_bands, texts)

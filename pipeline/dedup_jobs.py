@@ -72,7 +72,7 @@ def search(
         tasks: one for each part.
         documents: how many there are, which decides the number of partitions.
         sources: names by rank.
-        references: local folders of keys that earlier builds hold.
+        references: folders of keys that earlier builds hold.
     """
     settings = context.recipe.root.dedup
     folder = context.workspace.work("dedup")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.context import Context
+from pipeline.dedup.reference import MANIFEST
 from pipeline.dedup.settings import source_order
 from pipeline.dedup_generations import (
     Generation,
@@ -24,6 +25,7 @@ from pipeline.sections.dedup import Dedup
 from pipeline.storage.listing import list_dir, remove
 from pipeline.storage.publish import write_json
 from pipeline.tasks import Task
+from pipeline.worker_files import worker_folder
 from pipeline.workspace import PartState, fingerprint, read_state
 
 VERSION = 3
@@ -64,7 +66,8 @@ def run(context: Context, annotations: States) -> States:
         for task in pending:
             task["fingerprint"] = own
         generation = Generation(f"{len(kept):03d}", own, basis, ranks, parts)
-        _search(context, kept, generation, pending, [reference.folder for reference in against], order)
+        folders = [worker_folder(context.workspace, reference.folder, MANIFEST) for reference in against]
+        _search(context, kept, generation, pending, folders, order)
         context.progress.end()
         record.done = len(pending)
         record.cpu_seconds = time.process_time() - begun

@@ -1,6 +1,6 @@
 """Files of the recipe that every worker opens: where the workspace is on an object store, they are put there too."""
 
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from pipeline.storage.listing import list_files
@@ -42,4 +42,5 @@ def worker_folder(workspace: Workspace, folder: str, last: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()[:16]
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:16]

@@ -1,7 +1,6 @@
 """A part and what earlier builds hold: which of its rows they hold, and which keys it leaves to later ones."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from pipeline.dedup.part_keys import exact_keys, read_batches, signature_keys
 from pipeline.dedup.reference import Reference
 from pipeline.dedup.row_gaps import Rows
 from pipeline.dedup.scheme import Scheme
+from pipeline.storage.cache import local_folder
 from pipeline.tasks import Task
 from text.buffers import Hashes
 from text.distinct import distinct
@@ -27,7 +27,7 @@ def find_held(
     Returns:
         (n, 2): row, rising; 0 for the same text, 1 for enough common bands (index into `part.HELD_RULES`).
     """
-    references = [Reference.open(Path(folder), scheme, bands) for folder in folders]
+    references = [Reference.open(local_folder(folder), scheme, bands) for folder in folders]
     exact = exact_keys(task, _NOTHING)
     same = np.zeros(len(exact.rows), bool)
     for reference in references:

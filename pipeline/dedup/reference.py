@@ -23,7 +23,7 @@ from text.distinct import distinct
 
 BLOCK_ROWS = 1 << 20  # of each file, held at once while merging
 
-_MANIFEST = "reference.json"
+MANIFEST = "reference.json"  # written last
 _EXACT = "exact.npy"
 _STATED = {"scheme", "bands", "rows", "keys", "exact", "normaliser"}
 
@@ -116,7 +116,7 @@ def write_reference(
         "exact": _write(partial / _EXACT, merge_sorted(exact)),
         "normaliser": Scheme().normaliser,
     }
-    (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     partial.rename(folder)
 
 
@@ -200,12 +200,12 @@ def _map(path: Path, count: int) -> Hashes:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(
-            f"{folder}: holds no {_MANIFEST}; give the folder of a finished build's reference"
+            f"{folder}: holds no {MANIFEST}; give the folder of a finished build's reference"
         ) from None
     except ValueError as error:
         raise UsageError(f"{path}: is no JSON ({error}); build the reference again") from error
