@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,12 +140,17 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a whole file or nothing: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_beside(path)
     with temporary.open("wb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
     rename_durably(temporary, path)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Name a file that becomes `path`; two writers of one file do not meet in it."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
 
 
 def rename_durably(temporary: Path, path: Path) -> None:

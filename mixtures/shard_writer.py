@@ -12,7 +12,15 @@ import numpy.typing as npt
 
 from mixtures.errors import MixtureError
 from mixtures.index_file import index_bytes, token_dtype
-from mixtures.manifest import MANIFEST, Manifest, ShardEntry, TokenizerId, rename_durably, write_atomically
+from mixtures.manifest import (
+    MANIFEST,
+    Manifest,
+    ShardEntry,
+    TokenizerId,
+    rename_durably,
+    temporary_beside,
+    write_atomically,
+)
 
 Int64s = npt.NDArray[np.int64]
 Tokens = npt.NDArray[Any]
@@ -59,7 +67,7 @@ class ShardFile:
         self._hash = hashlib.sha256()
         self.tokens = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self._temporary = self._stem.with_name(f".{self._stem.name}.bin.tmp")
+        self._temporary = temporary_beside(self._stem.with_suffix(".bin"))
         self._stream = self._temporary.open("wb")
 
     def write(self, tokens: Tokens, lengths: Int64s) -> None:
@@ -107,7 +115,7 @@ class ShardFile:
         write_atomically(self._stem.with_suffix(".idx"), index)
         if write_documents is not None:
             table = documents_path(binary)
-            temporary = table.with_name(f".{table.name}.tmp")
+            temporary = temporary_beside(table)
             write_documents(temporary, entry)
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())

@@ -101,18 +101,30 @@ class Context:
         record.parts = max(record.parts, len(plans))
         if not pending:
             return
+        self.run_jobs(stage, [plan.job for plan in pending], record, sum(plan.size for plan in pending))
+        record.done += len(pending)
+
+    def run_jobs(self, stage: str, jobs: Sequence[Job], record: StageRecord, size: int = 0) -> None:
+        """Have jobs done on the build's engine, show how they go on, and add their CPU seconds to a record.
+
+        Args:
+            stage: name of the Beam job.
+            jobs: at least one.
+            record: of the stage that they belong to.
+            size: bytes of input, for the ETA.
+        """
         # Workers start while Beam is imported; what stands in for the pool in a process of its own has none.
         if runner_name(self.beam_options) == "direct" and isinstance(self.pool, WorkerPool):
-            self.pool.start(sum(max(len(plan.job.steps), 1) for plan in pending))
+            self.pool.start(sum(max(len(job.steps), 1) for job in jobs))
         import_beam(self.beam_options)
         from pipeline.stage import run_jobs
 
-        self.progress.begin(stage, len(pending), sum(plan.size for plan in pending))
+        self.progress.begin(stage, len(jobs), size)
         self.pool.on_progress = self.progress.add
         try:
             counters = run_jobs(
                 stage,
-                [plan.job for plan in pending],
+                jobs,
                 manifest=self.workspace.work(f"{stage}.jobs.jsonl"),
                 beam_options=self.beam_options,
                 pool=self.pool,
@@ -120,7 +132,6 @@ class Context:
             )
         finally:
             self.progress.end()  # an error's line must not stand behind the live one
-        record.done += len(pending)
         record.cpu_seconds += counters.get("cpu_ms", 0) / 1000
 
     def _part_done(self, _done: Done) -> None:

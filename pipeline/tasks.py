@@ -25,6 +25,7 @@ _FUNCTIONS = {
     "scan_part": "pipeline.decontaminate.part:scan_part",
     "decontaminate_part": "pipeline.decontaminate.part:decide_part",
     "tokenize_part": "pipeline.tokenize.part:run_part",
+    "shard": "pipeline.tokenize.assemble:run_shard",
 }
 
 

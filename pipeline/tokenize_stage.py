@@ -11,7 +11,7 @@ from pipeline.pool import Job
 from pipeline.storage.listing import list_dir, remove
 from pipeline.tasks import Task
 from pipeline.tokenize.assemble import assemble
-from pipeline.tokenize.shard_plan import plan_shards
+from pipeline.tokenize.shard_plan import ShardTask, plan_shards
 from pipeline.tokenize.tokenizer import Tokenizer, load_tokenizer
 from pipeline.worker_files import worker_file
 from pipeline.workspace import PartState, fingerprint
@@ -76,33 +76,48 @@ def run(
     _clean_sources(context, survivors)
     context.make_files("tokenize", plans, record)
     keep_tokenizer(context.workspace, tokenizer)
-    for name, parts in survivors.items():
-        stems = [context.workspace.work("tokens", name, f"part-{i:05d}") for i in range(len(parts))]
-        _write_shards(context, name, stems, loaded, record, exclusions.ids(name))
+    _write_shards(
+        context, {name: len(parts) for name, parts in survivors.items()}, loaded, record, exclusions
+    )
     record.seconds = time.monotonic() - start
 
 
 def _write_shards(
     context: Context,
-    name: str,
-    stems: list[str],
+    parts: dict[str, int],
     tokenizer: Tokenizer,
     record: StageRecord,
-    excluded: frozenset[str],
+    exclusions: Exclusions,
 ) -> None:
-    settings = context.recipe.root.shards
-    plan = plan_shards(
-        name,
-        context.workspace.path("shards", name),
-        stems,
-        tokenizer,
-        shard_tokens=settings.tokens,
-        seed=context.recipe.root.seed,
-        validation=settings.validation,
-        excluded=excluded,
-    )
     begun = time.process_time()
-    if assemble(plan).changed:
+    settings = context.recipe.root.shards
+    plans = [
+        plan_shards(
+            name,
+            context.workspace.path("shards", name),
+            [context.workspace.work("tokens", name, f"part-{i:05d}") for i in range(number)],
+            tokenizer,
+            shard_tokens=settings.tokens,
+            seed=context.recipe.root.seed,
+            validation=settings.validation,
+            excluded=exclusions.ids(name),
+        )
+        for name, number in parts.items()
+    ]
+
+    def write(shards: list[ShardTask]) -> None:
+        tasks: list[Task] = [
+            {
+                "kind": "shard",
+                "name": f"{shard.split} shard {shard.index}",
+                "output": shard.folder,
+                "shard": asdict(shard),
+            }
+            for shard in shards
+        ]
+        context.run_jobs("shards", [Job(task) for task in tasks], record)
+
+    if any(assembled.changed for assembled in assemble(plans, write)):
         record.done = max(record.done, 1)
         record.cpu_seconds += time.process_time() - begun
 

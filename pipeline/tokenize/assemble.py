@@ -1,10 +1,11 @@
 """Cuts shards from the parts of a source, laid end to end; who encoded which part cannot be seen in them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,13 @@ from mixtures.shard_writer import (
     publish_manifest,
     shard_name,
 )
+from pipeline.errors import CrawlmixError
 from pipeline.storage.listing import list_dir, list_files, remove
 from pipeline.storage.paths import is_remote, join, local_path
 from pipeline.storage.publish import upload, write_text
 from pipeline.storage.reading import open_input, read_if_there
 from pipeline.storage.scratch import scratch_folder
+from pipeline.tasks import Report, Task
 from pipeline.tokenize.shard_plan import Plan, ShardTask, kept_rows
 
 # Row k of a shard's table is its k-th document (sequence k of the `.idx`).
@@ -42,6 +45,7 @@ SHARD_DOCUMENTS = pa.schema(
 )
 _STATE = b"crawlmix.shard"  # in the table's metadata: the task's fingerprint and the manifest's line
 _MAX_MANIFEST = 1 << 30  # bytes
+_THREADS = 16  # that read footers from an object store
 _RUN_TOKENS = 1 << 24  # tokens handed to the shard at once
 
 
@@ -53,27 +57,47 @@ class Assembled(NamedTuple):
     changed: bool  # any file was written or removed
 
 
-def assemble(plan: Plan) -> Assembled:
-    """Bring the shards of a plan in place, one after the other, and the manifests; what is there already stays."""
-    entries = find_shards(plan)
-    if None not in entries and _published(plan, manifests := _manifests(plan, entries)):
-        return Assembled(manifests, 0, changed=False)
-    begin(plan)
-    written = entries.count(None)
-    made = [entry or write_shard(plan, task) for task, entry in zip(plan.tasks, entries, strict=True)]
-    return Assembled(finish(plan, made), written, changed=True)
+def assemble(plans: Sequence[Plan], write: Callable[[list[ShardTask]], None]) -> list[Assembled]:
+    """Bring the shards of plans in place, and the manifests; what is there already stays.
+
+    Args:
+        plans: one for each source.
+        write: has `write_shard` called for each of these tasks; in any order, anywhere.
+
+    Raises:
+        CrawlmixError: a shard that was written is gone.
+    """
+    found = [find_shards(plan) for plan in plans]
+    changing = [not _published(plan, entries) for plan, entries in zip(plans, found, strict=True)]
+    missing: list[ShardTask] = []
+    for plan, entries, change in zip(plans, found, changing, strict=True):
+        if change:
+            _withdraw(plan)
+            missing += [task for task, entry in zip(plan.tasks, entries, strict=True) if entry is None]
+    if missing:
+        write(missing)
+    assembled = []
+    for plan, entries, change in zip(plans, found, changing, strict=True):
+        now = find_shards(plan) if None in entries else entries
+        manifests = _finish(plan, now) if change else _manifests(plan, now)
+        assembled.append(Assembled(manifests, entries.count(None), change))
+    return assembled
 
 
 def find_shards(plan: Plan) -> list[ShardEntry | None]:
     """Read the manifest's line of each shard that is there, whole and of its very task; None where it is not."""
-    sizes = {
-        folder: {file.name: file.size for file in list_files(folder)}
-        for folder in sorted({task.folder for task in plan.tasks})
-    }
-    return [_find_shard(plan, task, sizes[task.folder]) for task in plan.tasks]
+    sizes = {folder: _sizes(folder) for folder in sorted({task.folder for task in plan.tasks})}
+    if not is_remote(plan.folder):
+        return [_find_shard(task, sizes[task.folder]) for task in plan.tasks]
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(lambda task: _find_shard(task, sizes[task.folder]), plan.tasks))
 
 
-def _find_shard(plan: Plan, task: ShardTask, sizes: Mapping[str, int]) -> ShardEntry | None:
+def _sizes(folder: str) -> dict[str, int]:
+    return {file.name: file.size for file in list_files(folder)}
+
+
+def _find_shard(task: ShardTask, sizes: Mapping[str, int]) -> ShardEntry | None:
     binary = Path(f"{shard_name(task.index)}.bin")
     if documents_path(binary).name not in sizes:
         return None
@@ -83,34 +107,40 @@ def _find_shard(plan: Plan, task: ShardTask, sizes: Mapping[str, int]) -> ShardE
         entry = ShardEntry(**about["entry"])
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
         return None  # cut, or of an older release
-    size = entry.tokens * token_dtype(plan.tokenizer.vocabulary_size).itemsize
+    size = entry.tokens * token_dtype(task.vocabulary_size).itemsize
     found = (sizes.get(binary.name), sizes.get(binary.with_suffix(".idx").name))
     there = about["fingerprint"] == task.fingerprint and found == (size, index_size(entry.documents))
     return entry if there else None
 
 
-def write_shard(plan: Plan, task: ShardTask) -> ShardEntry:
-    """Write one shard with its index and documents table; tasks may run anywhere, in any order."""
+def run_shard(task: Task, _report: Report) -> dict[str, Any]:
+    """Write the shard that `task["shard"]` states, if nobody has: an engine may try a task twice, or two at once."""
+    shard = ShardTask.from_dict(task["shard"])
+    if _find_shard(shard, _sizes(shard.folder)) is None:
+        write_shard(shard)
+    return {}
+
+
+def write_shard(task: ShardTask) -> None:
+    """Write one shard with its index and documents table."""
     binary = Path(f"{shard_name(task.index)}.bin")
     # The table vouches for the other two, which are about to change.
     remove(join(task.folder, documents_path(binary).name))
     if not is_remote(task.folder):
-        return _write_shard(plan, task, local_path(task.folder))
+        _write_shard(task, local_path(task.folder))
+        return
     with scratch_folder() as folder:
-        entry = _write_shard(plan, task, folder)
+        _write_shard(task, folder)
         for file in (binary, binary.with_suffix(".idx"), documents_path(binary)):
             upload(folder / file, join(task.folder, file.name))
-    return entry
 
 
-def _write_shard(plan: Plan, task: ShardTask, folder: Path) -> ShardEntry:
-    shard = ShardFile(
-        folder, task.index, dtype=token_dtype(plan.tokenizer.vocabulary_size), eos_id=plan.tokenizer.eos_id
-    )
+def _write_shard(task: ShardTask, folder: Path) -> None:
+    shard = ShardFile(folder, task.index, dtype=token_dtype(task.vocabulary_size), eos_id=task.eos_id)
     names = [name for name in SHARD_DOCUMENTS.names if name not in ("part", "first_token")]
     tables: list[pa.Table] = []
     try:
-        for part, rows in kept_rows(plan, task):
+        for part, rows in kept_rows(task):
             ends = np.cumsum(part.lengths)
             with part.tokens() as tokens:
                 for first, end in _runs(rows, ends):
@@ -130,20 +160,23 @@ def _write_shard(plan: Plan, task: ShardTask, folder: Path) -> ShardEntry:
         state = json.dumps({"fingerprint": task.fingerprint, "entry": asdict(entry)}, sort_keys=True)
         pq.write_table(table.replace_schema_metadata({_STATE: state}), path, compression="zstd")
 
-    return shard.close(write_documents)
+    shard.close(write_documents)
 
 
-def begin(plan: Plan) -> None:
-    """Take the old manifests away before the first shard of a plan is written: none names files being replaced."""
+def _withdraw(plan: Plan) -> None:
+    """Take the manifests away before the first shard of a plan is written: none names files being replaced."""
     for folder in (plan.folder, join(plan.folder, VALIDATION)):
         remove(join(folder, MANIFEST))
 
 
-def finish(plan: Plan, entries: Sequence[ShardEntry]) -> dict[str, Manifest]:
-    """Publish the manifests by split; `entries` are the results of `plan.tasks`, in the same order.
-
-    Left-overs of earlier builds are removed. Without held-out documents there is no validation folder.
-    """
+def _finish(plan: Plan, entries: Sequence[ShardEntry | None]) -> dict[str, Manifest]:
+    """Publish the manifests by split. Left-overs of earlier builds are removed, an empty validation folder too."""
+    for task, entry in zip(plan.tasks, entries, strict=True):
+        if entry is None:
+            raise CrawlmixError(
+                f"{join(task.folder, shard_name(task.index))}: was made and is gone; does something else write to this"
+                " workspace?"
+            )
     manifests = _manifests(plan, entries)
     _publish(plan.folder, manifests["train"])
     folder = join(plan.folder, VALIDATION)
@@ -188,8 +221,11 @@ def _manifests(plan: Plan, entries: Sequence[ShardEntry | None]) -> dict[str, Ma
     return manifests
 
 
-def _published(plan: Plan, manifests: dict[str, Manifest]) -> bool:
-    """Whether the manifests in the folders are these, and no others."""
+def _published(plan: Plan, entries: Sequence[ShardEntry | None]) -> bool:
+    """Whether all shards are there, and the manifests in the folders name them and no others."""
+    if None in entries:
+        return False
+    manifests = _manifests(plan, entries)
     for split, folder in (("train", plan.folder), (VALIDATION, join(plan.folder, VALIDATION))):
         if split not in manifests:
             if list_dir(folder):

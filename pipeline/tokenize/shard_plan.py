@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,12 @@ _NOTHING = _Columns(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool),
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Rows [first, end) of a part's documents table."""
+    """Rows [first, end) of a part's documents table, but those that were taken out."""
 
     stem: str
     first: int
     end: int
+    out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,18 @@ class ShardTask:
     folder: str
     split: str  # "train" or "validation"
     index: int
-    slices: tuple[
-        Slice, ...
-    ]  # rows of the other split, empty and excluded ones are left out when it is written
+    slices: tuple[Slice, ...]  # rows of the other split and empty ones are left out when it is written
     fingerprint: str  # of all that decides its files: a shard that carries it is not written again
+    vocabulary_size: int
+    eos_id: int
+    seed: int
+    validation: float  # share of documents held out
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` gave, JSON in between."""
+        slices = (Slice(**{**piece, "out": tuple(piece["out"])}) for piece in told["slices"])
+        return cls(**{**told, "slices": tuple(slices)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,6 @@ class Plan:
     source: str
     folder: str  # path or URL
     tokenizer: Tokenizer
-    seed: int
-    validation: float  # share of documents held out
-    excluded: frozenset[str]  # ids of documents of this source that were taken out
     inputs: str  # fingerprint
     tasks: tuple[ShardTask, ...] = field(repr=False)
 
@@ -135,16 +141,25 @@ def plan_shards(
         cuts = cut_shards(every.length[documents], shard_tokens)
         for index, (first, end) in enumerate(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)):
             of_shard = documents[first:end]
-            slices = _slices(int(of_shard[0]), int(of_shard[-1]) + 1, borders, stems)
-            place = folder if split == "train" else join(folder, VALIDATION)
+            slices = _slices(int(of_shard[0]), int(of_shard[-1]) + 1, borders, stems, every.out)
             written = every.digest[of_shard[~every.out[of_shard]]]
-            tasks.append(ShardTask(place, split, index, slices, _fingerprint(tokenizer, written)))
-    return Plan(
-        source, folder, tokenizer, seed, validation, frozenset(gone), digest.hexdigest(), tuple(tasks)
-    )
+            tasks.append(
+                ShardTask(
+                    folder if split == "train" else join(folder, VALIDATION),
+                    split,
+                    index,
+                    slices,
+                    _fingerprint(tokenizer, written),
+                    tokenizer.vocabulary_size,
+                    tokenizer.eos_id,
+                    seed,
+                    validation,
+                )
+            )
+    return Plan(source, folder, tokenizer, digest.hexdigest(), tuple(tasks))
 
 
-def kept_rows(plan: Plan, task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]]:
+def kept_rows(task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]]:
     """Rows of each slice that belong to the shard: of its split, with tokens, and not taken out.
 
     Yields:
@@ -155,12 +170,10 @@ def kept_rows(plan: Plan, task: ShardTask) -> Iterator[tuple[PartTokens, Int64s]
         keep = np.zeros(len(part.lengths), dtype=bool)
         keep[piece.first : piece.end] = True
         keep &= part.lengths > 0
-        if plan.validation or plan.excluded:
-            ids = part.table["document_id"]
-            held = _held(ids, plan.seed, plan.validation)
+        keep[list(piece.out)] = False
+        if task.validation:
+            held = _held(part.table["document_id"], task.seed, task.validation)
             keep &= held if task.split == VALIDATION else ~held
-            out = pc.is_in(ids, value_set=pa.array(sorted(plan.excluded), pa.string()))
-            keep &= ~out.to_numpy().astype(bool)
         yield part, np.flatnonzero(keep)
 
 
@@ -187,13 +200,15 @@ def _fingerprint(tokenizer: Tokenizer, digests: UInt64s) -> str:
     return hashlib.sha256(about.encode() + digests.tobytes()).hexdigest()
 
 
-def _slices(first: int, end: int, borders: Int64s, stems: Sequence[str]) -> tuple[Slice, ...]:
+def _slices(first: int, end: int, borders: Int64s, stems: Sequence[str], out: Bools) -> tuple[Slice, ...]:
     """Split documents [first, end) of the whole source at the borders of its parts."""
     slices = []
     part = int(np.searchsorted(borders, first, side="right")) - 1
     while first < end:
         stop = min(end, int(borders[part + 1]))
         if stop > first:
-            slices.append(Slice(stems[part], first - int(borders[part]), stop - int(borders[part])))
+            begin = int(borders[part])
+            gone = np.flatnonzero(out[first:stop]) + (first - begin)
+            slices.append(Slice(stems[part], first - begin, stop - begin, tuple(gone.tolist())))
         first, part = stop, part + 1
     return tuple(slices)

@@ -1,5 +1,9 @@
 """From texts to shards: nothing but the documents decides what is in them."""
 
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +16,10 @@ from hypothesis import strategies as st
 from mixtures.shards import ShardSet
 from mixtures.split import is_validation
 from pipeline.errors import CrawlmixError
-from pipeline.tokenize.assemble import assemble, begin, finish, write_shard
+from pipeline.tokenize.assemble import Assembled, assemble, run_shard, write_shard
 from pipeline.tokenize.encoder import Encoder
 from pipeline.tokenize.part_tokens import PartTokens, pieces, table_path, tokens_path, write_part
-from pipeline.tokenize.shard_plan import Plan, plan_shards
+from pipeline.tokenize.shard_plan import Plan, ShardTask, plan_shards
 
 WORDS = ["the", "crawl", "gave", "pages", "and", "we", "kept", "it's", "42", "naïve", "日本", "<|endoftext|>"]
 
@@ -57,6 +61,16 @@ def plan(root: Path, stems: list[str], encoder: Encoder, **options) -> Plan:
     )
 
 
+def write(tasks: Sequence[ShardTask]) -> None:
+    """Write shards as workers do, from what travels to them."""
+    for task in tasks:
+        run_shard(json.loads(json.dumps({"shard": asdict(task)})), lambda _records, _bytes: None)
+
+
+def done(made: Plan) -> Assembled:
+    return assemble([made], write)[0]
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -68,7 +82,7 @@ def without_tables(files: dict[str, bytes]) -> dict[str, bytes]:
 def test_shards_hold_the_documents_in_order(tmp_path: Path, encoder: Encoder) -> None:
     documents = texts(120)
     stems = write_parts(tmp_path, documents, [30, 31, 80], encoder)
-    manifest = assemble(plan(tmp_path, stems, encoder)).manifests["train"]
+    manifest = done(plan(tmp_path, stems, encoder)).manifests["train"]
     expected = encoder.encode_batch(pa.array(documents))
     shards = ShardSet(tmp_path / "shards")
     assert np.array_equal(shards.tokens(0, len(shards)), expected.tokens)
@@ -96,28 +110,29 @@ def test_parts_batches_and_workers_cannot_be_seen(
 ) -> None:
     root, documents = tmp_path_factory.mktemp("assemble"), texts(90)
     options = {"validation": 0.2, "seed": 3, "shard_tokens": 1_500}
-    assemble(plan(root / "one", write_parts(root / "one", documents, [], encoder), encoder, **options))
+    done(plan(root / "one", write_parts(root / "one", documents, [], encoder), encoder, **options))
     stems = write_parts(root / "many", documents, sorted(cuts), encoder, batch)
-    many = plan(root / "many", stems, encoder, **options)
-    begin(many)
-    shuffled = list(many.tasks)
-    order.shuffle(shuffled)
-    entries = {task: write_shard(many, task) for task in shuffled}
-    finish(many, [entries[task] for task in many.tasks])
+
+    def in_any_order(tasks: list[ShardTask]) -> None:
+        twice = [*tasks, *tasks]  # as engines may
+        order.shuffle(twice)
+        write(twice)
+
+    assemble([plan(root / "many", stems, encoder, **options)], in_any_order)
     assert without_tables(content(root / "many/shards")) == without_tables(content(root / "one/shards"))
 
 
 def test_a_rebuild_gives_the_same_bytes_tables_included(tmp_path: Path, encoder: Encoder) -> None:
     for name in ("a", "b"):
         stems = write_parts(tmp_path / name, texts(60), [20], encoder)
-        assemble(plan(tmp_path / name, stems, encoder, validation=0.1))
+        done(plan(tmp_path / name, stems, encoder, validation=0.1))
     assert content(tmp_path / "a/shards") == content(tmp_path / "b/shards")
 
 
 def test_held_out_documents_are_in_the_validation_split_alone(tmp_path: Path, encoder: Encoder) -> None:
     documents = texts(150)
     stems = write_parts(tmp_path, documents, [70], encoder)
-    assemble(plan(tmp_path, stems, encoder, validation=0.1, seed=5))
+    done(plan(tmp_path, stems, encoder, validation=0.1, seed=5))
     ids = [f"d{n}" for n, text in enumerate(documents) if text]
     held = is_validation(ids, seed=5, fraction=0.1)
     for folder, expected in (("shards", ~held), ("shards/validation", held)):
@@ -127,15 +142,15 @@ def test_held_out_documents_are_in_the_validation_split_alone(tmp_path: Path, en
             for row in pq.read_table(shards.documents_file(number))["document_id"].to_pylist()
         ]  # fmt: skip
         assert found == [name for name, mine in zip(ids, expected, strict=True) if mine]
-    assemble(plan(tmp_path, stems, encoder))
+    done(plan(tmp_path, stems, encoder))
     assert not (tmp_path / "shards/validation").exists()
 
 
 def test_taking_a_page_out_changes_its_own_shard_alone(tmp_path: Path, encoder: Encoder) -> None:
     documents = texts(120)
     stems = write_parts(tmp_path, documents, [50], encoder)
-    before = assemble(plan(tmp_path, stems, encoder)).manifests["train"]
-    after = assemble(plan(tmp_path, stems, encoder, excluded={"d60", "d61"})).manifests["train"]
+    before = done(plan(tmp_path, stems, encoder)).manifests["train"]
+    after = done(plan(tmp_path, stems, encoder, excluded={"d60", "d61"})).manifests["train"]
     changed = [one.file for one, other in zip(before.shards, after.shards, strict=True) if one != other]
     assert len(changed) in (1, 2)
     assert after.documents == before.documents - 2
@@ -153,7 +168,7 @@ def test_a_word_that_changes_within_the_same_length_is_seen(tmp_path: Path, enco
 
 def test_a_source_without_text_has_an_empty_manifest(tmp_path: Path, encoder: Encoder) -> None:
     stems = write_parts(tmp_path, ["", ""], [1], encoder)
-    manifest = assemble(plan(tmp_path, stems, encoder)).manifests["train"]
+    manifest = done(plan(tmp_path, stems, encoder)).manifests["train"]
     assert (manifest.tokens, manifest.documents, manifest.shards) == (0, 0, ())
 
 
@@ -194,31 +209,31 @@ def moments(folder: Path) -> dict[str, int]:
 def test_shards_that_are_there_are_not_written_again(tmp_path: Path, encoder: Encoder) -> None:
     stems = write_parts(tmp_path, texts(120), [50], encoder)
     options = {"validation": 0.2, "seed": 5}
-    whole = assemble(plan(tmp_path, stems, encoder, **options))
+    whole = done(plan(tmp_path, stems, encoder, **options))
     assert (whole.written, whole.changed) == (len(plan(tmp_path, stems, encoder, **options).tasks), True)
     before, times = content(tmp_path / "shards"), moments(tmp_path / "shards")
-    again = assemble(plan(tmp_path, stems, encoder, **options))
+    again = done(plan(tmp_path, stems, encoder, **options))
     assert (again.written, again.changed) == (0, False)
     assert moments(tmp_path / "shards") == times
-    out = assemble(plan(tmp_path, stems, encoder, excluded={"d60", "another source's"}, **options))
+    out = done(plan(tmp_path, stems, encoder, excluded={"d60", "another source's"}, **options))
     assert out.written == 1
     changed = {name for name, moment in moments(tmp_path / "shards").items() if times[name] != moment}
     folder = "validation/" if is_validation(["d60"], seed=5, fraction=0.2)[0] else ""
     assert {name.split(".")[0] for name in changed if "manifest" not in name} == {
         f"{folder}shard-{next(n for n in range(99) if f'{folder}shard-{n:05d}.bin' in changed):05d}"
     }
-    assemble(plan(tmp_path, stems, encoder, **options))
+    done(plan(tmp_path, stems, encoder, **options))
     assert content(tmp_path / "shards") == before
 
 
 @pytest.mark.parametrize("damage", ["bin", "idx", "docs.parquet", "manifest"])
 def test_a_shard_that_was_cut_or_lost_is_written_again(tmp_path: Path, encoder: Encoder, damage: str) -> None:
     stems = write_parts(tmp_path, texts(60), [], encoder)
-    assemble(plan(tmp_path, stems, encoder))
+    done(plan(tmp_path, stems, encoder))
     before = content(tmp_path / "shards")
     path = tmp_path / "shards" / ("manifest.json" if damage == "manifest" else f"shard-00001.{damage}")
     path.write_bytes(path.read_bytes()[:-1])
-    assert assemble(plan(tmp_path, stems, encoder)).written == (0 if damage == "manifest" else 1)
+    assert done(plan(tmp_path, stems, encoder)).written == (0 if damage == "manifest" else 1)
     assert content(tmp_path / "shards") == before
 
 
@@ -226,9 +241,9 @@ def test_a_document_that_moved_to_another_part_is_told_in_the_tables(
     tmp_path: Path, encoder: Encoder
 ) -> None:
     documents = texts(60)
-    assemble(plan(tmp_path, write_parts(tmp_path, documents, [], encoder), encoder))
+    done(plan(tmp_path, write_parts(tmp_path, documents, [], encoder), encoder))
     before = content(tmp_path / "shards")
-    assemble(plan(tmp_path, write_parts(tmp_path, documents, [20], encoder), encoder))
+    done(plan(tmp_path, write_parts(tmp_path, documents, [20], encoder), encoder))
     after = content(tmp_path / "shards")
     assert without_tables(after) == without_tables(before)
     shards = ShardSet(tmp_path / "shards")
@@ -238,6 +253,29 @@ def test_a_document_that_moved_to_another_part_is_told_in_the_tables(
 
 def test_a_shard_whose_documents_were_all_taken_out_is_empty(tmp_path: Path, encoder: Encoder) -> None:
     stems = write_parts(tmp_path, texts(20), [], encoder)
-    out = assemble(plan(tmp_path, stems, encoder, excluded={f"d{n}" for n in range(20)}))
+    out = done(plan(tmp_path, stems, encoder, excluded={f"d{n}" for n in range(20)}))
     assert {(shard.tokens, shard.documents) for shard in out.manifests["train"].shards} == {(0, 0)}
     assert len(ShardSet(tmp_path / "shards")) == 0
+
+
+def test_a_shard_that_is_gone_after_it_was_written_is_no_success(tmp_path: Path, encoder: Encoder) -> None:
+    stems = write_parts(tmp_path, texts(20), [], encoder)
+    with pytest.raises(CrawlmixError, match=r"shard-00000: was made and is gone"):
+        assemble([plan(tmp_path, stems, encoder)], lambda _tasks: None)
+    assert not (tmp_path / "shards/manifest.json").exists()
+    assert done(plan(tmp_path, stems, encoder)).changed
+
+
+def test_two_writers_of_one_shard_do_not_meet(tmp_path: Path, encoder: Encoder) -> None:
+    stems = write_parts(tmp_path, texts(400), [100], encoder)
+    made = plan(tmp_path, stems, encoder, shard_tokens=10**6)
+
+    def four_times(tasks: list[ShardTask]) -> None:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(write_shard, tasks * 4))
+
+    assemble([made], four_times)
+    together = content(tmp_path / "shards")
+    (tmp_path / "shards/shard-00000.docs.parquet").unlink()
+    done(made)
+    assert content(tmp_path / "shards") == together
