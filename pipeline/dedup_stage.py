@@ -52,7 +52,8 @@ def run(context: Context, annotations: States) -> States:
     tasks = _tasks(context, annotations, settings, order)
     record.parts = len(tasks)
     against = open_references(context.recipe, context.workspace.root)
-    told = settings.model_dump(mode="json", exclude=_NO_MATTER)
+    # What `against` holds counts, wherever it lies.
+    told = settings.model_dump(mode="json", exclude=_NO_MATTER) | {"against": None}
     basis = fingerprint(VERSION, told, [reference.fingerprint for reference in against])
     ranks = fingerprint(order, sorted(settings.protected))
     kept, pending = _plan(context, tasks, basis, None if settings.increments else ranks)
