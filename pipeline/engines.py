@@ -4,7 +4,6 @@ Beam finds these things out late: it downloads what is missing, waits minutes fo
 fails in the middle of a stage with a page of Java. Here each is one line that says what to install or set.
 """
 
-import json
 import os
 import re
 import shutil
@@ -12,12 +11,12 @@ import socket
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.flink_rest import flink_version, slots_of_a_worker
 
 HOME = "CRAWLMIX_ENGINES"  # environment variable: the folder that `make engines` fills
 _OLDEST_BEAM = (2, 62)  # of a job server that the tests passed with
@@ -96,7 +95,11 @@ def check_engine(runner: str, options: Sequence[str]) -> None:
 
 
 def with_defaults(runner: str, options: Sequence[str]) -> list[str]:
-    """Add what an engine needs and the user did not say: where the job server is, and one Spark context for all jobs."""
+    """Add what an engine needs and the user did not say, such as where the job server is.
+
+    Raises:
+        UsageError: there is no job server, or the cluster does not answer.
+    """
     given = read_options(options)
     short = runner.rpartition(".")[2].lower()
     # Beam lists the installed packages for each job, to log them: a second each time, and nobody's business.
@@ -107,11 +110,12 @@ def with_defaults(runner: str, options: Sequence[str]) -> list[str]:
         if engine is _SPARK and engine.uber_option not in given:
             # A build is a dozen jobs; a context for each would start all executors a dozen times.
             added.append("--job_server_jvm_properties=-Dbeam.spark.test.reuseSparkContext=true")
-        if (
-            _LOCAL_MASTER.fullmatch(given.get(engine.master_option, "local"))
-            and "environment_type" not in given
-        ):
-            added.append("--environment_type=LOOPBACK")
+        if _LOCAL_MASTER.fullmatch(master := given.get(engine.master_option, "local")):
+            if "environment_type" not in given:
+                added.append("--environment_type=LOOPBACK")
+        elif engine is _FLINK and "sdk_worker_parallelism" not in given:
+            # By Beam's default all slots of a task manager share one Python process, and so one core.
+            added.append(f"--sdk_worker_parallelism={slots_of_a_worker(master)}")
     elif short == "prismrunner" and "prism_location" not in given:
         added.append(f"--prism_location={_prism(given)}")
     return [*options, *added]
@@ -203,13 +207,7 @@ def _check_master(engine: _JavaEngine, master: str) -> None:
 
 def _check_flink_version(master: str, jar: Path) -> None:
     """Compare the cluster's Flink with the job server's: between minor versions their messages differ."""
-    address = urlsplit(master if "://" in master else f"http://{master}")
-    try:
-        connection = HTTPConnection(address.hostname or "", address.port, timeout=_SECONDS)
-        connection.request("GET", "/config")
-        cluster = str(json.loads(connection.getresponse().read())["flink-version"])
-    except (OSError, HTTPException, ValueError, KeyError) as error:
-        raise UsageError(f"--flink_master={master}: answers, but not as Flink's REST service does") from error
+    cluster = flink_version(master)
     match = re.search(r"flink-(\d+\.\d+)-job-server", jar.name)
     if match and not f"{cluster}.".startswith(f"{match[1]}."):
         raise UsageError(

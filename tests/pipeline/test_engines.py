@@ -160,6 +160,17 @@ def test_a_job_server_for_another_flink_is_told(tmp_path):
         check_engine("FlinkRunner", flink(path, port, *POOL))
 
 
+def test_each_slot_of_a_task_manager_gets_a_python_worker(tmp_path):
+    path = jar(tmp_path / "beam-runners-flink-1.19-job-server-2.70.0.jar", FLINK)
+    managers = [{"slotsNumber": 2}, {"slotsNumber": 8}]
+    for told, expected in ((managers, 8), ([], 1)):
+        with flink_rest(json.dumps({"taskmanagers": told}).encode()) as port:
+            options = with_defaults("FlinkRunner", flink(path, port, *POOL))
+            given = with_defaults("FlinkRunner", flink(path, port, "--sdk_worker_parallelism=3"))
+        assert options[-1] == f"--sdk_worker_parallelism={expected}"
+        assert [option for option in given if "parallelism" in option] == ["--sdk_worker_parallelism=3"]
+
+
 def test_prism_is_never_downloaded(tmp_path):
     with pytest.raises(UsageError, match=r"go install github\.com/apache/beam/sdks/v2/go/cmd/prism@v2"):
         check_engine("PrismRunner", [])
