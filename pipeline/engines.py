@@ -107,9 +107,13 @@ def with_defaults(runner: str, options: Sequence[str]) -> list[str]:
     if engine := _JAVA.get(short):
         if engine.jar_option not in given:
             added.append(f"--{engine.jar_option}={_jar(engine, given)}")
-        if engine is _SPARK and engine.uber_option not in given:
-            # A build is a dozen jobs; a context for each would start all executors a dozen times.
-            added.append("--job_server_jvm_properties=-Dbeam.spark.test.reuseSparkContext=true")
+        if engine is _SPARK:
+            if engine.uber_option in given:
+                # Inside a jar Beam looks for its default in a runner that the jar does not hold.
+                added += [] if "storage_level" in given else ["--storage_level=MEMORY_ONLY"]
+            else:
+                # A build is a dozen jobs; a context for each would start all executors a dozen times.
+                added.append("--job_server_jvm_properties=-Dbeam.spark.test.reuseSparkContext=true")
         if _LOCAL_MASTER.fullmatch(master := given.get(engine.master_option, "local")):
             if "environment_type" not in given:
                 added.append("--environment_type=LOOPBACK")
@@ -119,6 +123,12 @@ def with_defaults(runner: str, options: Sequence[str]) -> list[str]:
     elif short == "prismrunner" and "prism_location" not in given:
         added.append(f"--prism_location={_prism(given)}")
     return [*options, *added]
+
+
+def tells_counters(options: Sequence[str]) -> bool:
+    """Say whether a job's counters come back: of one that a cluster starts from a jar, Beam cannot ask for them."""
+    given = read_options(options)
+    return not any(engine.uber_option in given for engine in _JAVA.values())
 
 
 def _home() -> Path | None:

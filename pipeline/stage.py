@@ -15,6 +15,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipeline.engines import tells_counters
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.pool import Done, Job, WorkerPool
 from pipeline.runner import as_engine_error, make_pipeline, runner_name
@@ -167,7 +168,7 @@ def run_pipeline(
     """Build and run one pipeline to its end.
 
     Returns:
-        Beam's counters in the namespace `stage`.
+        Beam's counters in the namespace `stage`; none where the engine keeps them to itself.
 
     Raises:
         CrawlmixError: the engine ended the job otherwise than done.
@@ -184,6 +185,8 @@ def run_pipeline(
     if str(state) != "DONE":
         raise CrawlmixError(f"{stage}: the engine ended the job as {state}; its own log says why")
     total: dict[str, int] = {}
+    if not tells_counters(beam_options):
+        return total
     for counter in result.metrics().query()["counters"]:
         metric = counter.key.metric
         if metric.namespace == stage:  # of every step that counts under this name

@@ -53,10 +53,9 @@ def external(port: int) -> list[str]:
 
 
 @contextmanager
-def spark(folder: Path, pool_port: int) -> Iterator[list[str]]:
-    """Run a standalone Spark cluster: a master and two workers of one core."""
+def _spark_cluster(folder: Path, cores: int, environment: dict[str, str]) -> Iterator[int]:
+    """Run a standalone Spark cluster: a master and two workers of so many cores; gives the master's port."""
     spark_home = need("spark/pyspark")
-    jar = need("jars/beam-*spark-3-job-server-*.jar")
     launcher = [str(spark_home / "bin" / "spark-class")]
     environment = {
         "SPARK_HOME": str(spark_home),
@@ -64,6 +63,7 @@ def spark(folder: Path, pool_port: int) -> Iterator[list[str]]:
         "SPARK_LOCAL_HOSTNAME": "localhost",
         "SPARK_DAEMON_MEMORY": "512m",
         "SPARK_LOCAL_DIRS": str(folder / "local"),
+        **environment,
     }
     (folder / "local").mkdir()  # two workers that make it at once can both fail
     port, log = free_port(), folder / "master.log"
@@ -73,34 +73,44 @@ def spark(folder: Path, pool_port: int) -> Iterator[list[str]]:
         process = stack.enter_context(server(command, log, environment))
         wait_for(lambda: "I have been elected leader" in log.read_text(), process, log, "Spark's master")
         for number in range(WORKERS):
-            worker = [
-                "--host",
-                "localhost",
-                "--webui-port",
-                "0",
-                "-c",
-                "1",
-                "-m",
-                "1g",
-                "-d",
-                str(folder / f"work{number}"),
-            ]
-            command = [
-                *launcher,
-                "org.apache.spark.deploy.worker.Worker",
-                *worker,
-                f"spark://localhost:{port}",
-            ]
+            size = ["-c", str(cores), "-m", f"{cores}g", "-d", str(folder / f"work{number}")]
+            worker = ["--host", "localhost", "--webui-port", "0", *size, f"spark://localhost:{port}"]
             log = folder / f"worker{number}.log"
+            command = [*launcher, "org.apache.spark.deploy.worker.Worker", *worker]
             process = stack.enter_context(server(command, log, environment))
             wait_for(
                 lambda log=log: "Successfully registered" in log.read_text(), process, log, "a Spark worker"
             )
+        yield port
+
+
+@contextmanager
+def spark(folder: Path, pool_port: int) -> Iterator[list[str]]:
+    """Run a Spark cluster whose jobs come from a job server."""
+    with _spark_cluster(folder, 1, {}) as port:
         yield [
             "--runner=SparkRunner",
             f"--spark_master_url=spark://localhost:{port}",
-            f"--spark_job_server_jar={jar}",
+            f"--spark_job_server_jar={need('jars/beam-*spark-3-job-server-*.jar')}",
             "--job_server_jvm_properties=-Xmx1g",
+            *external(pool_port),
+        ]
+
+
+@contextmanager
+def spark_of_jars(folder: Path, pool_port: int) -> Iterator[list[str]]:
+    """Run a Spark cluster that takes each job as a jar, and starts its driver on a worker, beside an executor."""
+    rest = free_port()
+    environment = {
+        "SPARK_MASTER_OPTS": f"-Dspark.master.rest.enabled=true -Dspark.master.rest.port={rest}",
+        "JAVA_TOOL_OPTIONS": " ".join(_OPEN),
+    }
+    with _spark_cluster(folder, 2, environment):
+        yield [
+            "--runner=SparkRunner",
+            "--spark_submit_uber_jar",
+            f"--spark_rest_url=http://localhost:{rest}",
+            f"--spark_job_server_jar={need('jars/beam-*spark-3-job-server-*.jar')}",
             *external(pool_port),
         ]
 
@@ -191,6 +201,13 @@ def flink(folder: Path, pool_port: int) -> Iterator[list[str]]:
         ]
 
 
+_CLUSTERS: dict[str, Callable[[Path, int], AbstractContextManager[list[str]]]] = {
+    "spark": spark,
+    "spark of jars": spark_of_jars,
+    "flink": flink,
+}
+
+
 @dataclass(frozen=True)
 class Engine:
     """An engine that runs."""
@@ -215,8 +232,5 @@ def engine(name: str, folder: Path) -> Iterator[Engine]:
         with pool(folder) as (port, pid):
             yield Engine(external(port), pid)
     else:
-        start: Callable[[Path, int], AbstractContextManager[list[str]]] = {"spark": spark, "flink": flink}[
-            name
-        ]
-        with pool(folder) as (port, pid), start(folder, port) as options:
+        with pool(folder) as (port, pid), _CLUSTERS[name](folder, port) as options:
             yield Engine(options, pid)

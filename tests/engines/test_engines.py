@@ -42,6 +42,13 @@ def test_clusters_give_the_same_bytes_and_the_same_ledger(name, recipe, direct, 
     assert json.loads(again.stdout)["made"] == 0
 
 
+def test_a_cluster_that_takes_jars_reads_the_same(recipe, direct, running, tmp_path):
+    done = build(recipe, tmp_path / "w", running("spark of jars").options, "--until", "extract")
+    assert done.returncode == 0, done.stdout + done.stderr
+    here, there = (sorted((place / "documents").rglob("*.parquet")) for place in (direct, tmp_path / "w"))
+    assert [path.read_bytes() for path in there] == [path.read_bytes() for path in here]
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("name", ["flink", "spark"])
 def test_a_worker_killed_in_each_stage_changes_nothing(name, recipe, direct, running, tmp_path):

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from pipeline.engines import check_engine, read_options, with_defaults
+from pipeline.engines import check_engine, read_options, tells_counters, with_defaults
 from pipeline.errors import CrawlmixError, UsageError
 from pipeline.runner import as_engine_error, check_runner
 from tests.pipeline.builds import run, sample
@@ -203,6 +203,15 @@ def test_what_make_engines_fetched_is_found(tmp_path, monkeypatch):
         "--environment_type=LOOPBACK",
     ]
     assert with_defaults("DataflowRunner", ["--runner=DataflowRunner"]) == ["--runner=DataflowRunner"]
+
+
+def test_a_jar_for_the_cluster_brings_its_own_settings(tmp_path):
+    path = jar(tmp_path / "beam-runners-spark-3-job-server-2.77.0.jar")
+    options = spark(path, "--spark_submit_uber_jar", "--spark_master_url=spark://localhost:1")
+    assert "--storage_level=MEMORY_ONLY" in with_defaults("SparkRunner", options)
+    assert not any("reuseSparkContext" in option for option in with_defaults("SparkRunner", options))
+    assert not tells_counters(options)
+    assert tells_counters(spark(path))
 
 
 def test_nothing_is_checked_for_the_engine_of_this_process():
