@@ -11,6 +11,7 @@ import socket
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,6 +59,7 @@ _FLINK = _JavaEngine(
     "org.apache.beam.runners.flink.FlinkJobServerDriver",
     "org.apache.beam:beam-runners-flink-1.19-job-server",
 )
+_KNOWN = ("direct", "SparkRunner", "FlinkRunner", "DataflowRunner", "PrismRunner", "PortableRunner")
 _JAVA = {"sparkrunner": _SPARK, "flinkrunner": _FLINK}
 
 
@@ -92,6 +94,11 @@ def check_engine(runner: str, options: Sequence[str]) -> None:
         _check_prism(given)
     elif short == "portablerunner":
         _check_portable(given)
+    elif short != "dataflowrunner" and "." not in runner:  # a path in Python names somebody's own
+        names = {name.lower(): name for name in _KNOWN}
+        near = get_close_matches(short, names, n=1)
+        hint = f"did you mean {names[near[0]]}?" if near else f"known are {', '.join(_KNOWN)}"
+        raise UsageError(f"unknown engine `{runner}`; {hint}")
 
 
 def with_defaults(runner: str, options: Sequence[str]) -> list[str]:

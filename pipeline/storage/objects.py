@@ -1,11 +1,13 @@
 """Objects on s3:// and gs:// through fsspec, with the same retries as http."""
 
 import asyncio
+import logging
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from fnmatch import translate
+from functools import cache
 from glob import has_magic
 from operator import itemgetter
 from pathlib import Path
@@ -168,9 +170,8 @@ class ObjectStore:
 
     def _module(self) -> Any:
         module, extra = _EXTRAS[self.scheme]
-        if os.environ.get("STORAGE_EMULATOR_HOST"):
-            # Read when gcsfs is imported: its newer half asks the real service for each bucket's layout first.
-            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        # Read when gcsfs is imported: its newer half first asks for each bucket's layout, which needs an account.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         try:
             return __import__(module)
         except ImportError:
@@ -184,11 +185,13 @@ class ObjectStore:
         from fsspec.config import conf
 
         policy = self.policy
+        settings: dict[str, Any]
         if self.scheme == "gs":
             # An emulator knows no accounts; without this the search for credentials asks for a metadata server.
             emulated = {"token": "anon"} if os.environ.get("STORAGE_EMULATOR_HOST") else {}
-            return fsspec.filesystem("gs", **({"use_listings_cache": False} | emulated | conf.get("gs", {})))
-        settings: dict[str, Any] = dict(conf.get("s3", {}))
+            settings = {"use_listings_cache": False} | emulated | conf.get("gs", {})
+            return _google_file_system()(**settings)
+        settings = dict(conf.get("s3", {}))
         limits = {
             "connect_timeout": policy.connect_timeout,
             "read_timeout": policy.read_timeout,
@@ -201,6 +204,18 @@ class ObjectStore:
         fs = fsspec.filesystem("s3", **settings)
         fs.retries = 1
         return fs
+
+
+@cache
+def _google_file_system() -> Any:
+    """Return the class of gcsfs without its own six tries and the traceback that it logs then: tries are counted here."""
+    import fsspec
+
+    logging.getLogger("gcsfs").addHandler(logging.NullHandler())
+    base = fsspec.get_filesystem_class("gs")
+    return type(
+        "GoogleFileSystem", (base,), {"_request": getattr(base._request, "__wrapped__", base._request)}
+    )
 
 
 class StoredObject:

@@ -52,7 +52,7 @@ def test_every_command_has_help_and_refuses_unknown_options(crawlmix, name):
             "did you mean `--direct_num_workers`?",
         ),
         (["build", "r.yaml", "-w", "w", "--", "--direct_num_workers=two"], "invalid int value: 'two'"),
-        (["build", "r.yaml", "-w", "w", "--", "--runner=Nope"], "the engine Nope cannot be used here"),
+        (["build", "r.yaml", "-w", "w", "--", "--runner=Nope"], "unknown engine `Nope`; known are direct"),
         (["check", "no.yaml"], "no.yaml: cannot read the recipe"),
         (["status", "nowhere"], "nowhere: no workspace here"),
         (["explain", "nowhere", "x"], "nowhere"),

@@ -214,6 +214,16 @@ def test_a_jar_for_the_cluster_brings_its_own_settings(tmp_path):
     assert tells_counters(spark(path))
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("SparkRuner", r"did you mean SparkRunner\?"), ("FooBar", "known are direct, SparkRunner, FlinkRunner")],
+)
+def test_an_engine_that_nobody_knows_is_told_before_anything_is_written(name, hint):
+    with pytest.raises(UsageError, match=f"unknown engine `{name}`; {hint}"):
+        check_runner([f"--runner={name}"])
+    check_runner(["--runner=their.own.Runner"])
+
+
 def test_nothing_is_checked_for_the_engine_of_this_process():
     check_runner([])
     check_runner(["--runner=DirectRunner"])
