@@ -69,7 +69,9 @@ def list_files(recipe: Recipe, source: Source, *, slice_bytes: int) -> list[Inpu
             raise
         return InputFile(url, _shown(url, base), size, tag, split)
 
-    return list(_each(measure, urls))
+    opened = source.format not in ALWAYS_SPLITTABLE
+    asked = any(is_remote(url) and (opened or url not in known) for url in urls)
+    return list(_each(measure, urls) if asked else map(measure, urls))
 
 
 def _listed(urls: list[str]) -> dict[str, tuple[int, str]]:
@@ -84,9 +86,6 @@ def _listed(urls: list[str]) -> dict[str, tuple[int, str]]:
 
 
 def _each(measure: Callable[[str], InputFile], urls: list[str]) -> Iterable[InputFile]:
-    if not any(is_remote(url) for url in urls):
-        yield from map(measure, urls)
-        return
     with ThreadPoolExecutor(_THREADS) as threads:
         try:
             yield from threads.map(measure, urls)

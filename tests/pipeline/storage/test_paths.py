@@ -1,5 +1,6 @@
 """Names on every storage: split, joined, resolved."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_parent_and_name_undo_join(base: str, part: str) -> None:
 def test_join_puts_one_slash_between(base: str, joined: str) -> None:
     assert join(base, "crawl", "a.gz") == joined
     assert join(base, "crawl/a.gz") == joined
+
+
+@given(
+    st.sampled_from(["/data", "/data//x/", "data", "./data", ".", "", "/", "//", "~", "a/../b"]),
+    st.lists(st.text("ab1._-/ \u00e9", max_size=6), min_size=1, max_size=3),
+)
+def test_join_spells_local_paths_as_pathlib_does(base: str, parts: list[str]) -> None:
+    inside = not any(part.startswith("/") or ".." in part.split("/") for part in parts)
+    if inside:
+        assert join(base, *parts) == os.fspath(Path(base).joinpath(*parts))
 
 
 @pytest.mark.parametrize("part", ["../secret", "a/../../b", "/etc/passwd", "s3://other/x"])
