@@ -15,6 +15,7 @@ _CONNECTION_FAULTS = frozenset(
         "ResponseParserError",
         "ClientConnectionError",
         "ClientPayloadError",
+        "ClientResponseError",  # of aiohttp: what came is not HTTP
         "FSTimeoutError",
         "TimeoutError",
         "ConnectionError",
@@ -61,7 +62,8 @@ def _answer(error: BaseException) -> tuple[int | None, str | None, float | None]
         wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
         code = response.get("Error", {}).get("Code")
         return meta.get("HTTPStatusCode"), code, float(wait) if wait.isdigit() else None
-    status = getattr(error, "code", None)  # gcsfs.retry.HttpError
+    # Of aiohttp and of gcsfs.retry.HttpError; aiohttp warns of whoever asks it for `code`.
+    status = getattr(error, "status", None) or getattr(error, "code", None)
     return (int(str(status)), None, None) if str(status).isdigit() else (None, None, None)
 
 

@@ -8,20 +8,23 @@ from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pipeline.errors import CrawlmixError, UsageError
+from pipeline.errors import CrawlmixError, NoFileError, UsageError
 from pipeline.storage.globs import expand
 from pipeline.storage.listing import list_dir, remove
+from pipeline.storage.object_errors import translated
 from pipeline.storage.publish import publish, write_text
 from pipeline.storage.reading import exists, open_input, read_bytes, size
-from pipeline.storage.retry import NetworkPolicy
+from pipeline.storage.retry import NetworkPolicy, TransientError
 
 # As the storage does itself where an emulator is named before gcsfs is imported.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 gcsfs = pytest.importorskip("gcsfs")
+aiohttp = pytest.importorskip("aiohttp")
 
 CONTENT = random.Random(3).randbytes(400_003)
 POLICY = NetworkPolicy(block_bytes=128 << 10, tries=3)
@@ -47,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._store(body)
         elif self.command == "DELETE":
             found = cloud.objects.pop(key, None)
-            self._answer(204 if found else 404, {})
+            self._answer(*((204, b"") if found else (404, {})))
         elif not key:
             self._list(query)
         elif key not in cloud.objects or query.get("generation", str(cloud.objects[key][0])) != str(
@@ -187,3 +190,12 @@ def test_missing_and_forbidden_objects_end_at_once(cloud: Cloud, status: int, te
     cloud.faults.extend([status] * 6)
     with pytest.raises(UsageError, match=f"gs://bucket/none: .*{text}"):
         read_bytes("gs://bucket/none", 10, POLICY)
+
+
+def test_what_is_not_http_is_tried_again() -> None:
+    request = Mock(real_url="http://host/")
+    error = aiohttp.ClientResponseError(request, (), status=400, message="Bad status line")
+    found = translated(error, "gs://bucket/key", anonymous=False)
+    assert isinstance(found, TransientError)
+    gone = aiohttp.ClientResponseError(request, (), status=404, message="Not Found")
+    assert isinstance(translated(gone, "gs://bucket/key", anonymous=False), NoFileError)
