@@ -78,7 +78,7 @@ def test_nothing_is_left_on_the_machine(
 
 
 def test_commands_read_it_where_it_lies(
-    built: Built, local: Local, capsys: pytest.CaptureFixture[str]
+    built: Built, local: Local, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     there, here = built.workspace, str(local.workspace)
     status = json.loads(told(capsys, "status", there, "--json"))
@@ -103,6 +103,12 @@ def test_commands_read_it_where_it_lies(
     plans = [told(capsys, "mixture", "plan", place) for place in (there, f"{there}/mixtures/m.json", here)]
     assert plans[0] == plans[1] == plans[2]
     assert "BROKEN" not in told(capsys, "mixture", "verify", f"{there}/mixtures/m.json")
+    exported = []
+    for name, place in (("there", there), ("here", here)):
+        out = tmp_path / name
+        told(capsys, "export-shards", f"{place}/shards/crawl", "--out", str(out), "--format", "llmc")
+        exported.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert exported[0] == exported[1] != {}
     page, card = told(capsys, "report", there).split()
     assert b"<html" in read_bytes(page, 1 << 24)
     assert b"m.json" in read_bytes(card, 1 << 20) or b"mixture" in read_bytes(card, 1 << 20)
