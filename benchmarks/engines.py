@@ -1,7 +1,10 @@
-"""One recipe on every engine with two workers each: seconds by stage, and how many times those of `direct` they are.
+"""One recipe on every engine with as many workers: seconds by stage, and how many times those of `direct` they are.
 
     make engines
     python -m benchmarks.engines [--data DIR] [--copies N] [--engines direct,prism,flink,spark] [--until STAGE]
+    python -m benchmarks.engines --engines direct,loopback --workers 1
+
+Loop-back and Prism have one Python process, so theirs is the second line.
 
 A stage's seconds are wall time, from `build.json`, and hold what the engine itself takes: its jobs' start, Python
 workers, shuffles. CPU seconds are those of the tasks alone, so between engines they should hardly differ. The crawl is
@@ -46,13 +49,13 @@ def write_recipe(folder: Path, data: Path, copies: int) -> Path:
     return recipe
 
 
-def run(name: str, recipe: Path, folder: Path, until: str) -> dict[str, dict[str, float]]:
+def run(name: str, recipe: Path, folder: Path, until: str, workers: int) -> dict[str, dict[str, float]]:
     """Build on one engine; returns the records of its stages."""
     workspace = folder / f"workspace-{name}"
     command = [sys.executable, "-m", "pipeline.cli.main", "build", str(recipe), "-w", str(workspace), "-q"]
     with engine(name, folder / name) as running:
         subprocess.run(
-            [*command, "--until", until, "--workers", str(WORKERS), "--", *running.options],
+            [*command, "--until", until, "--workers", str(workers), "--", *running.options],
             cwd=ROOT,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -70,13 +73,16 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--engines", default="direct,loopback,prism,flink,spark")
     parser.add_argument("--until", default="mix")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="of direct; clusters have two")
     told = parser.parse_args()
     if not (told.data / "crawl" / "dev").is_dir():
         raise SystemExit(f"{told.data}: holds no crawl/dev; name a folder that does by --data")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         recipe = write_recipe(folder, told.data.resolve(), told.copies)
-        found = {name: run(name, recipe, folder, told.until) for name in told.engines.split(",")}
+        found = {
+            name: run(name, recipe, folder, told.until, told.workers) for name in told.engines.split(",")
+        }
     base = next(iter(found))
     print(f"\n{'stage':<14}" + "".join(f"{name:>10} s {'CPU s':>7} {'times':>6}" for name in found))
     for stage in (name for name in STAGES if name in found[base]):
