@@ -13,7 +13,7 @@ demo: setup
 	$(BIN)/crawlmix demo
 
 test: setup-train
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # Spark, Flink, Prism and Beam's job servers, for tests of one recipe on all of them; needs Java, Maven and Go.
 engines: setup
