@@ -72,6 +72,7 @@ def simple_storage() -> Iterator[Store]:
             }
             for key, value in environment.items():
                 patch.setenv(key, value)
+            relay.ask("POST", "/moto-api/reset")  # all its servers of a process share their buckets
             s3fs.S3FileSystem.clear_instance_cache()
             patch.setattr(objects, "_without_credentials", set())  # of buckets of the same names elsewhere
             yield Store("s3", relay, environment)
