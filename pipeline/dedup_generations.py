@@ -128,7 +128,8 @@ def store_keys(context: Context, folder: str, generation: Generation) -> None:
         return
     with scratch_folder() as place:
         merged = place / "keys"
-        _merge(context.recipe.root.dedup, local_folder(folder), merged)
+        parts = local_folder(folder) if list_files(folder) else place  # a build without parts leaves no keys
+        _merge(context.recipe.root.dedup, parts, merged)
         for file in sorted(merged.iterdir(), key=lambda file: (file.name == MANIFEST, file.name)):
             upload(file, join(target, file.name))
 

@@ -146,7 +146,9 @@ def run_jobs(
 
     try:
         counters = run_pipeline(stage, build, beam_options)
-    except Exception:
+    except (
+        Exception
+    ):  # engines wrap what a worker raised, each in a type of its own; what is not the user's goes on
         if exists(failure):
             with open_input(failure) as stream:
                 told = json.loads(stream.read())

@@ -171,6 +171,7 @@ def choose(
                 continue
             times[name] = _time(partial(kernel, query, key, value, window, marks))
         except (RuntimeError, ImportError, TypeError, ValueError, NotImplementedError) as error:
+            # A kernel that this GPU, dtype or window does not have takes no part in the race; the reason is told.
             refused[name] = (str(error).splitlines() or [type(error).__name__])[0][:200]
     if not times:
         return Race("sdpa", {}, refused)

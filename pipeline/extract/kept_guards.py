@@ -8,9 +8,8 @@ from typing import Any
 from pipeline.extract.guard import Guard, GuardSettings
 from pipeline.extract.limits import Limits
 
-_free: list[
-    Guard
-] = []  # engines run tasks side by side in threads that come and go; each takes one, or starts one
+# Engines run tasks side by side in threads that come and go; each takes a guard from here, or starts one.
+_free: list[Guard] = []
 
 
 @contextmanager

@@ -48,6 +48,7 @@ class SafeZip:
         try:
             self._zip = zipfile.ZipFile(stream)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+            # What `zipfile` raises of a hostile directory: the book counts as failed, with this as its reason.
             raise ZipError("bad_zip", _line(error)) from error
         self._infos = {name: info for info in self._zip.infolist() if (name := _inside(info.filename))}
 
@@ -73,6 +74,7 @@ class SafeZip:
         except (
             zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError, NotImplementedError,
         ) as error:  # fmt: skip
+            # What `zipfile` and its decompressors raise of damaged or foreign content.
             raise ZipError("bad_zip", f"`{name[:200]}`: {_line(error)}") from error
         if len(data) > limit:
             raise ZipError("zip_bomb", f"`{name[:200]}` inflates to more than {limit} bytes")

@@ -9,23 +9,10 @@ import pytest
 
 from tests.pipeline.builds import tree
 from tests.pipeline.dedup_parts import Doc, dedup, drops, fates, kept
-from tests.pipeline.dedup_texts import Texts, content, make_corpus, spread, summary
+from tests.pipeline.dedup_texts import Texts, content, summary
 
-TEXTS = Texts(5)
+TEXTS = Texts(6)
 text, edited = TEXTS.text, TEXTS.edited
-
-
-@pytest.fixture(scope="module", name="corpus")
-def _corpus():
-    return make_corpus(TEXTS)
-
-
-@pytest.fixture(scope="module", name="decided")
-def _decided(corpus, tmp_path_factory):
-    """The corpus over three sources, and the workspace of the stage run over it; not to be changed."""
-    root, parts = tmp_path_factory.mktemp("decided") / "w", spread(corpus, 3)
-    dedup(root, parts)
-    return root, parts
 
 
 def test_order_and_cut_of_the_input_change_no_decision(tmp_path, corpus):

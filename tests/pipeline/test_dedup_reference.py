@@ -6,23 +6,10 @@ from pipeline.dedup.reference import Reference
 from pipeline.errors import UsageError
 from tests.pipeline.builds import tree
 from tests.pipeline.dedup_parts import Doc, dedup, drops, kept
-from tests.pipeline.dedup_texts import Texts, content, make_corpus, spread, summary
+from tests.pipeline.dedup_texts import Texts, content, summary
 
-TEXTS = Texts(5)
+TEXTS = Texts(6)
 text, edited = TEXTS.text, TEXTS.edited
-
-
-@pytest.fixture(scope="module", name="corpus")
-def _corpus():
-    return make_corpus(TEXTS)
-
-
-@pytest.fixture(scope="module", name="decided")
-def _decided(corpus, tmp_path_factory):
-    """The corpus over three sources, and the workspace of the stage run over it; not to be changed."""
-    root, parts = tmp_path_factory.mktemp("decided") / "w", spread(corpus, 3)
-    dedup(root, parts)
-    return root, parts
 
 
 def test_what_an_earlier_build_holds_is_dropped_by_its_keys_alone(tmp_path):

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -73,7 +73,7 @@ def recording(*, run: bool = True) -> Iterator[list[Any]]:
                 return super().run(test_runner_api)
             result = PipelineResult(PipelineState.DONE)
             result.wait_until_finish = lambda: PipelineState.DONE
-            result.metrics = lambda: Mock(**{"query.return_value": {"counters": []}})
+            result.metrics = lambda: SimpleNamespace(query=lambda: {"counters": []})  # nobody ran it
             return result
 
     def make(options: Sequence[str]) -> beam.Pipeline:

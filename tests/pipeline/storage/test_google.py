@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from unittest.mock import Mock
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -25,6 +24,8 @@ from pipeline.storage.retry import NetworkPolicy, TransientError
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 gcsfs = pytest.importorskip("gcsfs")
 aiohttp = pytest.importorskip("aiohttp")
+from multidict import CIMultiDict, CIMultiDictProxy  # noqa: E402  they come with aiohttp
+from yarl import URL  # noqa: E402
 
 CONTENT = random.Random(3).randbytes(400_003)
 POLICY = NetworkPolicy(block_bytes=128 << 10, tries=3)
@@ -193,7 +194,8 @@ def test_missing_and_forbidden_objects_end_at_once(cloud: Cloud, status: int, te
 
 
 def test_what_is_not_http_is_tried_again() -> None:
-    request = Mock(real_url="http://host/")
+    url = URL("http://host/")
+    request = aiohttp.RequestInfo(url, "GET", CIMultiDictProxy(CIMultiDict()), url)
     error = aiohttp.ClientResponseError(request, (), status=400, message="Bad status line")
     found = translated(error, "gs://bucket/key", anonymous=False)
     assert isinstance(found, TransientError)
